@@ -1,0 +1,177 @@
+"""./check with fakes for the tools: order, names, numbers, and a clean environment."""
+
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.setup.conftest import Machine
+
+# Stands for each tool and, as `python -P -m pytest`, for each stage of tests: writes
+# down its name and what it was given, and does as the switches of the test say.
+_TOOL: Final = """#!/bin/sh
+name=${0##*/}
+case "$*" in
+    *'sys.version.split'*) echo 3.11.2; exit ;;
+    *'not network and not journey and not deep'*) name=fast ;;
+    *'network and not journey and not deep'*) name=network ;;
+    *'journey and not deep'*) name=journey ;;
+    *'-m deep'*) name=deep ;;
+    format*) name=format ;;
+esac
+echo "$name" >>'STATE/calls'
+env >'STATE/environment'
+cat 'STATE/'$name-says 2>/dev/null
+test ! -e 'STATE/'$name-status || exit "$(cat 'STATE/'$name-status)"
+"""
+
+BEFORE_TESTS: Final = ["format", "ruff", "mypy", "lint-imports"]
+ALL: Final = [*BEFORE_TESTS, "fast", "network", "journey"]
+
+
+@pytest.fixture
+def checked(bare_machine: "Machine") -> "Machine":
+    """A machine on which ./check is set up, with tools that are content."""
+    ci = bare_machine.checkout / ".ci"
+    ci.mkdir()
+    (ci / "run").write_text("true\n")
+    done = bare_machine.run("check", "--setup-only")
+    assert done.returncode == 0, done.stderr
+    tools = bare_machine.checkout / ".venv" / "check" / "bin"
+    for name in ("ruff", "mypy", "lint-imports", "python"):
+        (tools / name).unlink(missing_ok=True)
+        (tools / name).write_text(_TOOL.replace("STATE", str(bare_machine.state)))
+        (tools / name).chmod(0o755)
+    bare_machine.write("fast-says", "..\n7 passed, 3 deselected in 0.12s\n")
+    bare_machine.write("network-says", "1 passed, 2 skipped, 7 deselected in 61.0s\n")
+    bare_machine.write("journey-says", "2 passed in 100.22s (0:01:40)\n")
+    bare_machine.forget()
+    return bare_machine
+
+
+def test_check_names_what_it_installs(bare_machine: "Machine") -> None:
+    done = bare_machine.run("check", "--setup-only")
+
+    assert bare_machine.calls()[0] == (
+        "install tor prosody mcabber profanity libotr5-dev gcc libc6-dev tmux "
+        "strace git python3-venv"
+    )
+    assert bare_machine.calls()[3].endswith("requirements/check.txt")
+    assert "libotr5-dev      the reference OTR library, to test against" in done.stdout
+
+
+def test_check_runs_every_stage_in_order_and_counts_the_tests(
+    checked: "Machine",
+) -> None:
+    done = checked.run("check")
+
+    assert done.returncode == 0, done.stderr
+    assert checked.calls() == ALL
+    closing = done.stdout.splitlines()[-11:]
+    assert closing[0].startswith("Every stage passed, in ")
+    assert closing[-5].endswith("7 passed, 3 deselected in 0.12s")
+    assert closing[-3].endswith("2 passed in 100.22s (0:01:40)")
+    assert closing[-1] == "10 passed, 0 failed, 2 skipped"
+
+
+@pytest.mark.parametrize(
+    ("failing", "stage"),
+    [
+        ("format", "format"),
+        ("ruff", "lint"),
+        ("mypy", "types"),
+        ("lint-imports", "import contracts"),
+        ("fast", "fast tests"),
+        ("network", "network tests"),
+        ("journey", "journeys"),
+    ],
+)
+def test_check_ends_at_the_first_stage_that_fails_and_names_it(
+    checked: "Machine", failing: str, stage: str
+) -> None:
+    checked.write(f"{failing}-status", "3")
+
+    done = checked.run("check")
+
+    assert done.returncode == 1
+    assert f"./check: {stage} failed after " in done.stderr
+    assert checked.calls() == ALL[: ALL.index(failing) + 1]
+    assert "passed, 0 failed" not in done.stdout
+
+
+def test_check_fails_when_a_script_is_no_shell(checked: "Machine") -> None:
+    (checked.checkout / ".ci" / "run").write_text("if true\n")
+
+    done = checked.run("check")
+
+    assert done.returncode == 1
+    assert "./check: shell syntax failed" in done.stderr
+    assert checked.calls() == BEFORE_TESTS
+
+
+@pytest.mark.parametrize("stage", ["fast", "network", "journey"])
+def test_check_fails_when_a_stage_has_no_test(checked: "Machine", stage: str) -> None:
+    # pytest's own status for "no tests collected".
+    checked.write(f"{stage}-status", "5")
+
+    done = checked.run("check")
+
+    assert done.returncode == 1
+    assert "No test is marked:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [("0", 0), ("5", 0), ("1", 1)], ids=["some", "none", "bad"]
+)
+def test_check_deep_runs_the_deep_tests_too_if_there_are_any(
+    checked: "Machine", status: str, expected: int
+) -> None:
+    checked.write("deep-says", "4 deselected in 0.01s\n")
+    checked.write("deep-status", status)
+
+    done = checked.run("check", "--deep")
+
+    assert done.returncode == expected
+    assert checked.calls() == [*ALL, "deep"]
+
+
+def test_check_lets_nothing_of_the_person_into_the_stages(checked: "Machine") -> None:
+    done = checked.run(
+        "check",
+        TOR_SOCKS_PORT="9150",
+        GIT_DIR="/elsewhere",
+        PYTEST_ADDOPTS="--nope",
+        PYTHONPATH="/elsewhere",
+        XDG_CONFIG_HOME="/elsewhere",
+        TMPDIR=str(checked.state),
+    )
+
+    environment = dict(
+        line.partition("=")[::2]
+        for line in (checked.state / "environment").read_text().splitlines()
+    )
+    assert done.returncode == 0, done.stderr
+    assert environment["PATH"] == str(checked.bin)
+    assert environment["TMPDIR"] == str(checked.state)
+    assert environment["HOME"] != str(checked.state)
+    assert environment.keys() <= {
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "LC_ALL", "TZ", "CI"),
+        *("TMPDIR", "PYTHONNOUSERSITE", "PYTHONDONTWRITEBYTECODE", "PWD", "OLDPWD"),
+    }
+
+
+def test_check_removes_its_temporary_home(checked: "Machine") -> None:
+    before = set(checked.state.iterdir())
+
+    checked.run("check", TMPDIR=str(checked.state))
+
+    names = {"calls", "environment"}
+    assert {path.name for path in set(checked.state.iterdir()) - before} == names
+
+
+def test_check_refuses_an_option_it_does_not_know(checked: "Machine") -> None:
+    done = checked.run("check", "--fast")
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: ./check [--deep]")
+    assert checked.calls() == []
