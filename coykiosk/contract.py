@@ -1,0 +1,526 @@
+"""The seam: every value that may cross between the screen and the session.
+
+Commands go down, named by a verb; events come up, named by what has happened or
+what now is. Both ends `match` on them and close with `assert_never`. Text
+crosses raw: cleaning is the screen's duty at the last moment. An event says what
+*is*, never what to redraw.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import ClassVar, Final, NoReturn, Self, final
+from unicodedata import normalize
+
+from coykiosk.errors import UserError
+from coykiosk.ports import Circuit
+
+__all__ = [
+    "AcceptContact",
+    "AcceptNewKey",
+    "AccountOffline",
+    "AccountOnline",
+    "AskCircuit",
+    "CancelCreation",
+    "ChatChanged",
+    "ChatPhase",
+    "CircuitKnown",
+    "Closed",
+    "Command",
+    "Connect",
+    "ContactAsked",
+    "CreateAccount",
+    "EnrolmentAdvanced",
+    "EnrolmentCancelled",
+    "EnrolmentStep",
+    "Event",
+    "Failed",
+    "Jid",
+    "MessageAccepted",
+    "MessageReceived",
+    "MessageState",
+    "MessageStateChanged",
+    "OpenChat",
+    "PracticeAdvanced",
+    "PracticeReady",
+    "PracticeStep",
+    "Protection",
+    "Quit",
+    "RefuseContact",
+    "RestartEncryption",
+    "Secret",
+    "SendMessage",
+    "ServerTried",
+    "Started",
+    "TorProgress",
+    "TorReady",
+    "TorStopped",
+    "UnlockVault",
+    "VaultUnlocked",
+]
+
+
+# --- values ---------------------------------------------------------------
+
+
+_MAX_PART_BYTES: Final = 1023  # RFC 7622, section 3.1
+
+
+@dataclass(frozen=True, slots=True)
+class Jid:
+    """An XMPP address, normalised to lower case (RFC 7622).
+
+    Full Unicode preparation (PRECIS) happens where stanzas are made; here we
+    refuse what can be no address at all.
+    """
+
+    localpart: str
+    domainpart: str
+    resource: str = ""
+
+    _FORBIDDEN: ClassVar[frozenset[str]] = frozenset("\"&'/:<>@ ")
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `name@server` or `name@server/resource`.
+
+        Raises:
+            ValueError: the text is no address of a person.
+        """
+        bare, _, resource = text.strip().partition("/")
+        # As nodeprep and nameprep map (RFC 6122, appendix A): what looks the same
+        # to a person and to a server must be one chat to us.
+        bare = normalize("NFKC", normalize("NFKC", bare).casefold())
+        localpart, at, domainpart = bare.partition("@")
+        domainpart = domainpart.rstrip(".")
+        if not (localpart and at and domainpart):
+            msg = "an address looks like name@server"
+            raise ValueError(msg)
+        for part in (localpart, domainpart):
+            if len(part.encode()) > _MAX_PART_BYTES or not part.isprintable():
+                msg = "part too long or unprintable"
+                raise ValueError(msg)
+            if cls._FORBIDDEN & set(part):
+                msg = "an address has no blanks, quotes or brackets"
+                raise ValueError(msg)
+        if len(resource.encode()) > _MAX_PART_BYTES:
+            msg = "resource too long"
+            raise ValueError(msg)
+        return cls(localpart, domainpart, resource)
+
+    @property
+    def bare(self) -> "Jid":
+        """The address without its resource."""
+        return Jid(self.localpart, self.domainpart)
+
+    def __str__(self) -> str:
+        bare = f"{self.localpart}@{self.domainpart}"
+        return f"{bare}/{self.resource}" if self.resource else bare
+
+
+@final
+class Secret:
+    """Bytes that must not be shown, compared carelessly, copied or kept.
+
+    `wipe` overwrites our buffer; copies that libraries made are out of reach.
+    """
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self, value: bytes | bytearray | str) -> None:
+        self._buffer = bytearray(value.encode() if isinstance(value, str) else value)
+
+    def reveal(self) -> bytes:
+        """Return the value; keep the copy as short-lived as you can.
+
+        Raises:
+            ValueError: it has been wiped.
+        """
+        if not self._buffer:
+            msg = "secret: empty or wiped"
+            raise ValueError(msg)
+        return bytes(self._buffer)
+
+    def copy(self) -> "Secret":
+        """Return an independent secret with the same value."""
+        return Secret(self._buffer)
+
+    def wipe(self) -> None:
+        """Overwrite the value with zeros and forget it; idempotent."""
+        self._buffer[:] = bytes(len(self._buffer))
+        del self._buffer[:]
+
+    def __bool__(self) -> bool:
+        return bool(self._buffer)
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> NoReturn:
+        msg = "secrets are compared with hmac.compare_digest only"
+        raise TypeError(msg)
+
+    __hash__ = None  # type: ignore[assignment]  # a secret is no dictionary key
+
+    def __reduce__(self) -> NoReturn:
+        msg = "secrets are not pickled"
+        raise TypeError(msg)
+
+
+class Protection(Enum):
+    """Who can read a chat, decided by the worst fact; what the person is told."""
+
+    STOP = auto()
+    """Do not type: plain text came into an OTR chat, or OTR was ended."""
+    OPEN = auto()
+    """The server could read it (we therefore send nothing yet)."""
+    PRIVATE = auto()
+    """Only the other end can read it; we do not know who that is."""
+    CHECKED = auto()
+    """Only the person whose safety words were checked can read it."""
+
+
+class ChatPhase(Enum):
+    """How far a chat is on its way to being encrypted."""
+
+    OFFLINE = auto()
+    """Our account is not connected; text waits."""
+    ASKING = auto()
+    """We asked for OTR; nobody has answered yet; text waits."""
+    AWAY = auto()
+    """The contact's server says that they are not there; we ask again by and by."""
+    AGREEING = auto()
+    """The other end answered; the keys are being agreed; text waits."""
+    ENCRYPTED = auto()
+    """OTR is up; what waited has been sent."""
+    ENDED_BY_CONTACT = auto()
+    """The other end closed the encryption; nothing is sent until it restarts."""
+
+
+class MessageState(Enum):
+    """What became of a text the person typed."""
+
+    WAITING = auto()
+    SENT = auto()
+    FAILED = auto()
+
+
+class EnrolmentStep(Enum):
+    """The steps of the one action, in the order in which they are shown."""
+
+    WAITING_FOR_TOR = auto()
+    SEALING_VAULT = auto()
+    REACHING_SERVER = auto()
+    MAKING_ACCOUNT = auto()
+    SIGNING_IN = auto()
+
+
+class PracticeStep(Enum):
+    """What the practice network is busy with."""
+
+    STARTING_RELAYS = auto()
+    AGREEING_CONSENSUS = auto()
+    STARTING_SERVER = auto()
+    PUBLISHING_ONION = auto()
+    CALLING_PARTNER = auto()
+
+
+# --- commands: screen -> session -------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockVault:
+    """Open the vault with this passphrase and sign its accounts in."""
+
+    passphrase: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccount:
+    """The one action: make a new anonymous account and go online."""
+
+    passphrase: Secret | None
+    """Seals a new vault; None keeps nothing at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCreation:
+    """Stop making an account; what was begun is undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Try at once to bring the account back online."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChat:
+    """Start an OTR chat with this contact."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptContact:
+    """Talk with a stranger who asked."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseContact:
+    """Ignore a stranger who asked, for this session; they are told nothing."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Send this text, as soon as the chat is encrypted and not before."""
+
+    chat: Jid
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartEncryption:
+    """Ask the other end for OTR again."""
+
+    chat: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptNewKey:
+    """Take a contact's new key for theirs, and send what waited."""
+
+    chat: Jid
+    fingerprint: bytes
+    """The key that was shown, 20 bytes; no other is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskCircuit:
+    """Tell which relays the account's connection runs through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End every chat, sign out, wipe, and answer with `Closed`."""
+
+
+Command = (
+    UnlockVault
+    | CreateAccount
+    | CancelCreation
+    | Connect
+    | OpenChat
+    | AcceptContact
+    | RefuseContact
+    | SendMessage
+    | RestartEncryption
+    | AcceptNewKey
+    | AskCircuit
+    | Quit
+)
+
+
+# --- events: session -> screen ----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first event: what this start finds."""
+
+    vault_exists: bool
+    practice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TorProgress:
+    """tor is on its way into the network."""
+
+    percent: int
+    tag: str
+    """tor's own bootstrap tag, for example `handshake_dir`; an ASCII word."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorReady:
+    """Circuits can be built."""
+
+    own: bool
+    """True when it is our child; False when we use a tor found running."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorStopped:
+    """tor is gone, and with it every connection."""
+
+    error: UserError
+
+
+@dataclass(frozen=True, slots=True)
+class VaultUnlocked:
+    """The vault is open; these accounts are now being signed in."""
+
+    accounts: tuple[Jid, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentAdvanced:
+    """The one action has reached this step."""
+
+    step: EnrolmentStep
+    server: str
+    """The domain being tried; "" while none is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTried:
+    """A server did not take us; the next one is tried."""
+
+    server: str
+    error: UserError
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolmentCancelled:
+    """Making the account was stopped; the start screen applies again."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOnline:
+    """The account is signed in."""
+
+    account: Jid
+    """Bare address."""
+    via_onion: bool
+    channel_bound: bool
+    """True when the login proved that nobody sits between us and the server."""
+    kept: bool
+    """True when the account is in the vault."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOffline:
+    """The account lost its connection, or could not get one."""
+
+    account: Jid
+    error: UserError
+    retry_in_s: float | None
+    """Seconds until the next try by itself; None when it waits for a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class CircuitKnown:
+    """The answer to `AskCircuit`."""
+
+    circuit: Circuit | None
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContactAsked:
+    """A stranger wants to talk; nothing of what they wrote is shown."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class ChatChanged:
+    """A chat exists, and this is how it stands."""
+
+    chat: Jid
+    """Bare address of the contact."""
+    phase: ChatPhase
+    protection: Protection
+    their_fingerprint: bytes | None
+    """20 bytes, once encrypted."""
+    key_is_new: bool
+    """True when this contact was known by another key before."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageAccepted:
+    """A text of ours is in the chat, in this state."""
+
+    chat: Jid
+    message_id: str
+    text: str
+    at: datetime
+    state: MessageState
+    protection: Protection
+
+
+@dataclass(frozen=True, slots=True)
+class MessageStateChanged:
+    """A text of ours was sent, or cannot be."""
+
+    chat: Jid
+    message_id: str
+    state: MessageState
+    protection: Protection
+    """The protection it went out under."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageReceived:
+    """The other end wrote."""
+
+    chat: Jid
+    author: Jid
+    text: str
+    at: datetime
+    protection: Protection
+    """PRIVATE or CHECKED when it came under OTR; STOP when it came in clear."""
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeAdvanced:
+    """The practice network has reached this step."""
+
+    step: PracticeStep
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeReady:
+    """The practice partner is online at this address."""
+
+    partner: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A command could not be carried out."""
+
+    error: UserError
+    during: type[Command] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The session has ended and wiped; the screen may leave."""
+
+
+Event = (
+    Started
+    | TorProgress
+    | TorReady
+    | TorStopped
+    | VaultUnlocked
+    | EnrolmentAdvanced
+    | ServerTried
+    | EnrolmentCancelled
+    | AccountOnline
+    | AccountOffline
+    | CircuitKnown
+    | ContactAsked
+    | ChatChanged
+    | MessageAccepted
+    | MessageStateChanged
+    | MessageReceived
+    | PracticeAdvanced
+    | PracticeReady
+    | Failed
+    | Closed
+)

@@ -1,0 +1,226 @@
+"""Every sentence about what went wrong, and the gettext door for all prose.
+
+Rule: a code has exactly two sentences, what happened and what to do; present
+tense, no blame, the thing and the key named. Only the screen, `app` and
+`__main__` speak prose; they mark it with `_`.
+"""
+
+import gettext
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from coykiosk.errors import ErrorCode, UserError
+
+__all__ = ["CATALOGUE", "Sentences", "_", "describe", "ngettext"]
+
+# No catalogue is shipped yet: the door exists so that no sentence has to move.
+_translations: Final = gettext.NullTranslations()
+_ = _translations.gettext
+ngettext = _translations.ngettext
+
+
+@dataclass(frozen=True, slots=True)
+class Sentences:
+    """What a person is told about one thing that went wrong."""
+
+    happened: str
+    to_do: str
+
+
+CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
+    # --- Tor
+    ErrorCode.TOR_MISSING: Sentences(
+        _("The program tor is not on this machine."),
+        _("Install it with: sudo apt install tor"),
+    ),
+    ErrorCode.TOR_START_FAILED: Sentences(
+        _("Tor does not start: {reason}."),
+        _("Quit with Ctrl+Q and start again; F3 shows how far Tor came."),
+    ),
+    ErrorCode.TOR_NO_NETWORK: Sentences(
+        _("Tor cannot reach the network: {tag}."),
+        _("Check the cable or the Wi-Fi; Tor goes on trying by itself."),
+    ),
+    ErrorCode.TOR_STOPPED: Sentences(
+        _("Tor has stopped, and every connection with it; nothing goes another way."),
+        _("Press F5 to start Tor again, or quit with Ctrl+Q."),
+    ),
+    ErrorCode.TOR_IMPOSTOR: Sentences(
+        _("What answers at {address} is not Tor."),
+        _(
+            "Nothing was sent; check TOR_SOCKS_HOST and TOR_SOCKS_PORT, then start again."
+        ),
+    ),
+    ErrorCode.TOR_CONTROL_REFUSED: Sentences(
+        _("The Tor at {address} does not let this program ask it anything."),
+        _("Set TOR_CONTROL_PASSWD or TOR_CONTROL_COOKIE_AUTH_FILE, then start again."),
+    ),
+    ErrorCode.NO_FREE_PORT: Sentences(
+        _("No free network port is left on this machine."),
+        _("Close other programs, then start again."),
+    ),
+    # --- servers
+    ErrorCode.SERVERS_FILE_BAD: Sentences(
+        _("{file}, line {line}: {reason}."),
+        _("Mend that line, or put the original file back, and start again."),
+    ),
+    ErrorCode.NO_SERVER_LEFT: Sentences(
+        _("None of the {count} servers made an account for you today."),
+        _("F7 says why; wait a while and press Enter to try all of them again."),
+    ),
+    ErrorCode.SERVER_REFUSED: Sentences(
+        _("{server} does not make an account for you ({condition})."),
+        _("Nothing to do: the next server is tried."),
+    ),
+    ErrorCode.SERVER_WANTS_MORE: Sentences(
+        _("{server} wants more than a name and a password: {what}."),
+        _("Nothing to do: the next server is tried."),
+    ),
+    ErrorCode.SERVER_UNREACHABLE: Sentences(
+        _("{server} cannot be reached through Tor."),
+        _("Press F5 to try again; servers are often back within minutes."),
+    ),
+    ErrorCode.SERVER_SILENT: Sentences(
+        _("{server} does not answer."),
+        _("Press F5 to try again; a new path through Tor may be quicker."),
+    ),
+    ErrorCode.SERVER_CONFUSED: Sentences(
+        _("{server} answers in a way that makes no sense: {reason}."),
+        _("Press F5 to try again; if it goes on, someone may be meddling."),
+    ),
+    ErrorCode.CERTIFICATE_BAD: Sentences(
+        _("{server} cannot prove that it is {server}: {reason}."),
+        _("Nothing was sent to it, someone may be in between; try again later (F5)."),
+    ),
+    ErrorCode.LOGIN_REFUSED: Sentences(
+        _("{server} does not accept the name and password ({condition})."),
+        _("F5 tries again. If the account is gone, start with --vault NEWFILE."),
+    ),
+    ErrorCode.CONNECTION_LOST: Sentences(
+        _("The connection to {server} is lost."),
+        _("What you type waits; press F5 to connect at once."),
+    ),
+    # --- vault
+    ErrorCode.VAULT_WRONG_PASSPHRASE: Sentences(
+        _("These words do not open the vault."),
+        _("Type them again and mind the keyboard layout (F8 shows them). No reset."),
+    ),
+    ErrorCode.VAULT_DAMAGED: Sentences(
+        _("The vault file is damaged; no words can open it."),
+        _("Put a copy of it back, or press F4 for a session that keeps nothing."),
+    ),
+    ErrorCode.VAULT_TOO_NEW: Sentences(
+        _("A newer coykiosk made this vault (version {version})."),
+        _("Use that newer program, or press F4 for a session that keeps nothing."),
+    ),
+    ErrorCode.VAULT_IN_USE: Sentences(
+        _("Another coykiosk has this vault open."),
+        _("Close the other one first, or press F4 for a session that keeps nothing."),
+    ),
+    ErrorCode.VAULT_UNREADABLE: Sentences(
+        _("The vault file cannot be read: {reason}."),
+        _("Make it readable for you, or press F4 for a session that keeps nothing."),
+    ),
+    ErrorCode.VAULT_UNWRITABLE: Sentences(
+        _("The vault cannot be written: {reason}."),
+        _("Make room or allow writing there, or press F4 on the start screen."),
+    ),
+    ErrorCode.VAULT_EXISTS: Sentences(
+        _("There is a vault already, and it is not overwritten."),
+        _("Start again to open it, or press F4 for a session that keeps nothing."),
+    ),
+    ErrorCode.PASSPHRASE_WEAK: Sentences(
+        _("These words are too easy to guess."),
+        _("Type more words, or press Esc for six that were made for you."),
+    ),
+    # --- chats
+    ErrorCode.ADDRESS_BAD: Sentences(
+        _("This is no address."),
+        _("An address looks like name@server, without blanks."),
+    ),
+    ErrorCode.MESSAGE_BOUNCED: Sentences(
+        _("A message to {contact} came back ({condition})."),
+        _("Check the address, or ask by another way whether they are online."),
+    ),
+    ErrorCode.MESSAGE_TOO_LONG: Sentences(
+        _("The message is longer than {limit} characters and was not sent."),
+        _("Press Up to have it back, and send it in parts."),
+    ),
+    ErrorCode.TOO_MANY_WAITING: Sentences(
+        _("{count} messages wait in this chat already; this one was not taken."),
+        _("Wait until the chat is encrypted; Up brings the line back."),
+    ),
+    ErrorCode.OTR_TOO_OLD: Sentences(
+        _("The program of {contact} offers only an old encryption that is broken."),
+        _("Nothing is sent; ask them to use one with OTR version 3."),
+    ),
+    # --- practice
+    ErrorCode.PRACTICE_MISSING: Sentences(
+        _("Practising needs the program {program}, which is not on this machine."),
+        _("Install it with: sudo apt install {package}"),
+    ),
+    ErrorCode.PRACTICE_FAILED: Sentences(
+        _("The practice network is not running: {reason}."),
+        _("Quit with Ctrl+Q and start again; nothing is left behind."),
+    ),
+    # --- the place we run in
+    ErrorCode.NOT_A_TERMINAL: Sentences(
+        _("This program needs a terminal to draw on, and there is none."),
+        _("Start it in a terminal window, without redirecting what it shows."),
+    ),
+}
+
+
+# Words of the protocols for what a fact can be, in a person's words. A fact that is
+# not in here is shown as it came.
+_FACTS: Final[dict[str, str]] = {
+    # why an account is not made or let in: RFC 6120, sections 6.5 and 8.3.3
+    "closed": _("it takes no new accounts"),
+    "conflict": _("the name is taken"),
+    "forbidden": _("it does not let us in"),
+    "not-acceptable": _("it wants something else"),
+    "not-allowed": _("it does not allow that"),
+    "not-authorized": _("it does not know them"),
+    "policy-violation": _("its rules do not allow that"),
+    "resource-constraint": _("it is busy"),
+    "service-unavailable": _("nobody is there"),
+    "temporary-auth-failure": _("it is out of order"),
+    "account-disabled": _("the account is blocked"),
+    # what a server wants beside a name and a password
+    "captcha": _("a puzzle solved"),
+    "form": _("a form filled in"),
+    "web": _("a visit to its web page"),
+    # what its certificate lacks
+    "expired": _("its certificate has run out, or this machine's clock is wrong"),
+    "pin-changed": _("its key is not the one it had before"),
+    "untrusted": _("nobody vouches for its certificate"),
+    "unusable": _("its certificate cannot be read"),
+    "wrong-name": _("its certificate is for somebody else"),
+}
+
+
+def _as_it_is(fact: str) -> str:
+    return fact
+
+
+def describe(error: UserError, clean: Callable[[str], str] = _as_it_is) -> Sentences:
+    """Put an error's facts into the two sentences of its code.
+
+    Args:
+        error: What went wrong. A fact that is missing or empty reads as "unknown".
+        clean: Makes a fact fit to be shown; facts may be words of a server.
+    """
+    facts: dict[str, str] = defaultdict(lambda: _("unknown"))
+    facts.update(
+        {
+            name: _FACTS.get(fact) or clean(fact)
+            for name, fact in error.facts.items()
+            if fact
+        }
+    )
+    sentences = CATALOGUE[error.code]
+    return Sentences(
+        sentences.happened.format_map(facts), sentences.to_do.format_map(facts)
+    )
