@@ -1,0 +1,340 @@
+"""The authenticated key exchange: who waits for what, and what proves what.
+
+Rule: a message that fits the state is verified to its last byte before the state
+changes; one that does not fit is ignored. A failed check raises `RemoteError` and
+leaves everything as it was, so that a good message can still follow a forged one.
+
+    state / in         our commit     D-H Commit        D-H Key      Reveal Sig  Sig
+    IDLE              -> AW_DHKEY     new y, Key ->     -            -           -
+                                      AW_REVEALSIG
+    AWAITING_DHKEY    replaces        our hash higher:  Reveal Sig   -           -
+                                      same Commit;      -> AW_SIG
+                                      lower: as IDLE
+    AWAITING_REVEALSIG-> AW_DHKEY     keep the new one, -            Sig, done   -
+                                      same Key                       -> IDLE
+    AWAITING_SIG      -> AW_DHKEY     as IDLE           same g^y:    -           done
+                                                        same Reveal              -> IDLE
+                                                        Sig
+
+Bob is who commits, Alice is who answers with g^y. Source: OTRv3, "The protocol
+state machine" and "Authenticated Key Exchange (AKE)".
+"""
+
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from coykiosk.otr.dsa import PrivateKey
+from coykiosk.otr.messages import (
+    AkeMessage,
+    DhCommit,
+    DhKey,
+    RevealSig,
+    Signature,
+)
+from coykiosk.otr.primitives import (
+    AES_KEY_BYTES,
+    DhKeyPair,
+    RandomBytes,
+    aes_ctr,
+    check_equal,
+    sha256,
+)
+from coykiosk.otr.proof import AkeSecrets, check_proof, derive_secrets, prove
+from coykiosk.otr.wire import Reader, encode_mpi
+
+AKE_TIMEOUT_S: Final = 20.0
+"""How long an end that we gave way to may stall before we start again, once."""
+AKE_EXPIRE_S: Final = 120.0
+"""How long exponents wait for an answer (libotr: 60 to 130 s)."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PendingCommit:
+    """What we promised with a D-H Commit: x and r, still hidden."""
+
+    key: DhKeyPair
+    r: bytes
+    encrypted_gx: bytes
+    hashed_gx: bytes
+
+    def message(self, sender_tag: int, receiver_tag: int) -> DhCommit:
+        """Return the D-H Commit; always the same but for its tags."""
+        return DhCommit(sender_tag, receiver_tag, self.encrypted_gx, self.hashed_gx)
+
+    def copy(self) -> "PendingCommit":
+        """Return one whose exponent is wiped by itself."""
+        return PendingCommit(self.key.copy(), self.r, self.encrypted_gx, self.hashed_gx)
+
+
+def draw_commit(random_bytes: RandomBytes) -> PendingCommit:
+    """Draw a fresh x (320 bits), then r (128 bits)."""
+    key = DhKeyPair.draw(random_bytes)
+    r = random_bytes(AES_KEY_BYTES)
+    return PendingCommit(key, r, aes_ctr(r, key.public_mpi), sha256(key.public_mpi))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Agreement:
+    """A verified exchange: all that a session starts from."""
+
+    our_key: DhKeyPair
+    """Our key number 1."""
+    their_public: int
+    their_keyid: int
+    shared: int
+    """s of these two keys."""
+    ssid: bytes
+    fingerprint: bytes
+    our_half_first: bool
+    """True when we sent the Reveal Signature."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a received message led to."""
+
+    reply: AkeMessage | None = None
+    agreement: Agreement | None = None
+
+
+_IGNORED: Final = Step()
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """No exchange is under way."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AwaitingDhKey:
+    """We committed."""
+
+    commit: PendingCommit
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AwaitingRevealSig:
+    """They committed, we answered with our y."""
+
+    key: DhKeyPair
+    commit: DhCommit
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AwaitingSig:
+    """We revealed and signed."""
+
+    commit: PendingCommit
+    gy: int
+    shared: int
+    secrets: AkeSecrets
+    reveal_sig: RevealSig
+
+
+AuthState = Idle | AwaitingDhKey | AwaitingRevealSig | AwaitingSig
+
+
+class Ake:
+    """The key exchange with one instance of the other end."""
+
+    def __init__(
+        self,
+        our_key: PrivateKey,
+        our_tag: int,
+        their_tag: int,
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._our_key = our_key
+        self._tags = (our_tag, their_tag)
+        self._random_bytes = random_bytes
+        self._state: AuthState = Idle()
+        self._since = 0.0
+        self._gave_way = False
+        self._started_again = False
+
+    @property
+    def state(self) -> AuthState:
+        """What we wait for."""
+        return self._state
+
+    def adopt(self, commit: PendingCommit, now: float) -> None:
+        """Wait for the answer to a commit that was sent to all instances."""
+        self._started_again = False
+        self._become(AwaitingDhKey(commit.copy()), now)
+
+    def receive(self, message: AkeMessage, now: float) -> Step:
+        """Take one message of this instance.
+
+        Raises:
+            RemoteError: it fits the state and fails a check; nothing changed.
+        """
+        match message:
+            case DhCommit():
+                return self._on_commit(message, now)
+            case DhKey():
+                return self._on_key(message, now)
+            case RevealSig():
+                return self._on_reveal_sig(message, now)
+            case Signature():
+                return self._on_signature(message, now)
+            case _:
+                assert_never(message)
+
+    def deadline(self) -> float | None:
+        """When `tick` is due; None while idle."""
+        if isinstance(self._state, Idle):
+            return None
+        return self._since + (AKE_TIMEOUT_S if self._gave_way else AKE_EXPIRE_S)
+
+    def tick(self, now: float) -> DhCommit | None:
+        """Give up what waited too long; returns a commit to start again with."""
+        due = self.deadline()
+        if due is None or now < due:
+            return None
+        if not self._gave_way:
+            self.abandon()
+            return None
+        # COMPAT(otr3 2016): a peer that won the tie moves to a wrong state and the
+        # exchange stalls. With several queries crossing, two ends can also both give
+        # way. So start again; but once, or two such ends never stop.
+        commit = draw_commit(self._random_bytes)
+        self._become(AwaitingDhKey(commit), now)
+        self._started_again = True
+        return commit.message(*self._tags)
+
+    def abandon(self) -> None:
+        """Forget the exchange and wipe its exponents."""
+        self._started_again = False
+        self._become(Idle(), self._since)
+
+    def _become(self, state: AuthState, now: float) -> None:
+        old_key = _key_of(self._state)
+        # An exponent that the new state, or a session, goes on with stays.
+        if old_key is not None and old_key is not _key_of(state):
+            old_key.wipe()
+        self._state = state
+        self._since = now
+        self._gave_way = False
+
+    def _on_commit(self, message: DhCommit, now: float) -> Step:
+        match self._state:
+            case AwaitingDhKey(ours) if ours.hashed_gx == message.hashed_gx:
+                return _IGNORED  # our own promise, sent back to us
+            case AwaitingDhKey(ours) if ours.hashed_gx > message.hashed_gx:
+                self._since = now
+                return Step(ours.message(*self._tags))
+            case AwaitingRevealSig(key):
+                gave_way = self._gave_way
+            case _:
+                key = DhKeyPair.draw(self._random_bytes)
+                had_committed = isinstance(self._state, AwaitingDhKey | AwaitingSig)
+                gave_way = had_committed and not self._started_again
+        self._become(AwaitingRevealSig(key, message), now)
+        self._gave_way = gave_way
+        return Step(DhKey(*self._tags, key.public))
+
+    def _on_key(self, message: DhKey, now: float) -> Step:
+        match self._state:
+            case AwaitingSig(gy=gy, reveal_sig=reveal_sig) if gy == message.gy:
+                self._since = now
+                return Step(reveal_sig)
+            case AwaitingDhKey(commit):
+                pass
+            case _:
+                return _IGNORED
+        shared = commit.key.shared_secret(message.gy)
+        secrets = derive_secrets(shared)
+        encrypted, mac = prove(
+            self._our_key,
+            ours_then_theirs=commit.key.public_mpi + encode_mpi(message.gy),
+            aes_key=secrets.bob_aes,
+            m1=secrets.bob_m1,
+            m2=secrets.bob_m2,
+        )
+        reveal_sig = RevealSig(*self._tags, commit.r, encrypted, mac)
+        self._become(AwaitingSig(commit, message.gy, shared, secrets, reveal_sig), now)
+        return Step(reveal_sig)
+
+    def _on_reveal_sig(self, message: RevealSig, now: float) -> Step:
+        if not isinstance(self._state, AwaitingRevealSig):
+            return _IGNORED
+        key, commit = self._state.key, self._state.commit
+        gx_mpi = aes_ctr(message.r, commit.encrypted_gx)
+        check_equal(sha256(gx_mpi), commit.hashed_gx, "hash of g^x")
+        gx = _read_only_mpi(gx_mpi)
+        shared = key.shared_secret(gx)
+        secrets = derive_secrets(shared)
+        their_keyid, fingerprint = check_proof(
+            message.encrypted_signature,
+            message.mac,
+            theirs_then_ours=gx_mpi + key.public_mpi,
+            aes_key=secrets.bob_aes,
+            m1=secrets.bob_m1,
+            m2=secrets.bob_m2,
+        )
+        encrypted, mac = prove(
+            self._our_key,
+            ours_then_theirs=key.public_mpi + gx_mpi,
+            aes_key=secrets.alice_aes,
+            m1=secrets.alice_m1,
+            m2=secrets.alice_m2,
+        )
+        agreement = Agreement(
+            our_key=key.copy(),
+            their_public=gx,
+            their_keyid=their_keyid,
+            shared=shared,
+            ssid=secrets.ssid,
+            fingerprint=fingerprint,
+            our_half_first=False,
+        )
+        self._finish(now)
+        return Step(Signature(*self._tags, encrypted, mac), agreement)
+
+    def _on_signature(self, message: Signature, now: float) -> Step:
+        if not isinstance(self._state, AwaitingSig):
+            return _IGNORED
+        state = self._state
+        key, secrets = state.commit.key, state.secrets
+        their_keyid, fingerprint = check_proof(
+            message.encrypted_signature,
+            message.mac,
+            theirs_then_ours=encode_mpi(state.gy) + key.public_mpi,
+            aes_key=secrets.alice_aes,
+            m1=secrets.alice_m1,
+            m2=secrets.alice_m2,
+        )
+        agreement = Agreement(
+            our_key=key.copy(),
+            their_public=state.gy,
+            their_keyid=their_keyid,
+            shared=state.shared,
+            ssid=secrets.ssid,
+            fingerprint=fingerprint,
+            our_half_first=True,
+        )
+        self._finish(now)
+        return Step(agreement=agreement)
+
+    def _finish(self, now: float) -> None:
+        self._started_again = False
+        self._become(Idle(), now)
+
+
+def _key_of(state: AuthState) -> DhKeyPair | None:
+    match state:
+        case AwaitingDhKey(commit) | AwaitingSig(commit):
+            return commit.key
+        case AwaitingRevealSig(key):
+            return key
+        case Idle():
+            return None
+        case _:
+            assert_never(state)
+
+
+def _read_only_mpi(data: bytes) -> int:
+    reader = Reader(data)
+    value = reader.mpi()
+    reader.finish()
+    return value

@@ -1,0 +1,245 @@
+"""One OTR conversation with one instance of the other end.
+
+Rule: text leaves here encrypted or not at all. The running session stays as it is
+until a new key exchange has been verified; ending it wipes its keys. What fails a
+check raises `RemoteError` and has changed nothing.
+
+    PLAINTEXT --exchange verified--> ENCRYPTED --they end it--> FINISHED
+        ^                              |    ^--exchange verified--+  |
+        +------------- we end it ------+-----------------------------+
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from coykiosk.otr.ake import Agreement, Ake, AwaitingDhKey, Idle, PendingCommit
+from coykiosk.otr.dsa import PrivateKey
+from coykiosk.otr.events import (
+    EndedByPeer,
+    Inject,
+    LocalError,
+    MessageState,
+    Output,
+    Received,
+    RemoteError,
+    Secured,
+)
+from coykiosk.otr.framing import armour, split
+from coykiosk.otr.messages import (
+    FLAG_IGNORE_UNREADABLE,
+    AkeMessage,
+    DataMessage,
+    Message,
+)
+from coykiosk.otr.primitives import RandomBytes
+from coykiosk.otr.ratchet import Ratchet
+from coykiosk.otr.wire import TLV_HEAD_BYTES, Tlv, read_tlvs
+
+HEARTBEAT_AFTER_S: Final = 60.0
+"""Silence of ours after which a received text is answered by an empty message.
+
+Only an answer lets the keys rotate, and with them the past become unreadable.
+"""
+PAD_TO_BYTES: Final = 256
+"""Every plaintext of ours is a multiple of this, so that its length tells little."""
+
+_TLV_PADDING: Final = 0
+_TLV_DISCONNECTED: Final = 1
+
+
+@dataclass(slots=True, repr=False)
+class _Session:
+    """An encrypted session: its keys, and with whom."""
+
+    ratchet: Ratchet
+    fingerprint: bytes
+    ssid: bytes
+    last_sent: float
+
+
+class Engine:
+    """The state of one conversation: at most a session and a key exchange."""
+
+    def __init__(
+        self,
+        our_key: PrivateKey,
+        random_bytes: RandomBytes,
+        *,
+        our_tag: int,
+        their_tag: int,
+        max_message_chars: int | None,
+    ) -> None:
+        self._random_bytes = random_bytes
+        self._our_tag = our_tag
+        self.their_tag = their_tag
+        self._max_message_chars = max_message_chars
+        self._ake = Ake(our_key, our_tag, their_tag, random_bytes)
+        self._session: _Session | None = None
+        self._ended_by_peer = False
+        self.last_received = float("-inf")
+        """When this instance last proved to be there; monotonic seconds."""
+
+    @property
+    def message_state(self) -> MessageState:
+        """Whether text can be sent to this instance."""
+        if self._session is not None:
+            return MessageState.ENCRYPTED
+        if self._ended_by_peer:
+            return MessageState.FINISHED
+        return MessageState.PLAINTEXT
+
+    @property
+    def fingerprint(self) -> bytes | None:
+        """The key of the session, 20 bytes; None without a session."""
+        return self._session.fingerprint if self._session else None
+
+    @property
+    def ssid(self) -> bytes | None:
+        """The session's id, 8 bytes; None without a session."""
+        return self._session.ssid if self._session else None
+
+    @property
+    def is_agreeing(self) -> bool:
+        """Whether a key exchange is under way."""
+        return not isinstance(self._ake.state, Idle)
+
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether our commit is out and nothing has come of it yet."""
+        return isinstance(self._ake.state, AwaitingDhKey)
+
+    def adopt(self, commit: PendingCommit, now: float) -> None:
+        """Wait for the answer to a commit that went to every instance."""
+        self._ake.adopt(commit, now)
+
+    def receive(self, message: Message, now: float) -> list[Output]:
+        """Take one message of this instance, addressed to us.
+
+        Raises:
+            RemoteError: it is forged, replayed, malformed or not for our keys.
+        """
+        if isinstance(message, DataMessage):
+            return self._on_data(message, now)
+        return self._on_ake(message, now)
+
+    def send(self, text: str, now: float) -> list[Output]:
+        """Encrypt a text; see `Instances.send`."""
+        # A NUL would end the text at the other end and begin records (TLVs) that
+        # the person never meant. It prints as nothing, so nothing is lost.
+        cleaned = text.replace("\0", "").encode("utf-8", "replace")
+        if not cleaned:
+            return []
+        return self._seal(cleaned, (), now, flags=0)
+
+    def end(self, now: float) -> list[Output]:
+        """Tell the other end that we leave, and wipe; PLAINTEXT afterwards."""
+        outputs: list[Output] = []
+        if self._session is not None:
+            farewell = (Tlv(_TLV_DISCONNECTED, b""),)
+            outputs = self._seal(b"", farewell, now, flags=FLAG_IGNORE_UNREADABLE)
+        self.wipe()
+        return outputs
+
+    def abandon_exchange(self) -> None:
+        """Forget the key exchange under way; a session goes on."""
+        self._ake.abandon()
+
+    def wipe(self) -> None:
+        """Forget session and exchange without a word; PLAINTEXT afterwards."""
+        self._ake.abandon()
+        self._close_session()
+        self._ended_by_peer = False
+
+    def deadline(self) -> float | None:
+        """When `tick` is due."""
+        return self._ake.deadline()
+
+    def tick(self, now: float) -> list[Output]:
+        """Do what is due."""
+        commit = self._ake.tick(now)
+        return [] if commit is None else self._inject(commit)
+
+    def _on_ake(self, message: AkeMessage, now: float) -> list[Output]:
+        step = self._ake.receive(message, now)
+        outputs = [] if step.reply is None else self._inject(step.reply)
+        if step.agreement is not None:
+            outputs.append(self._secure(step.agreement, now))
+        return outputs
+
+    def _secure(self, agreement: Agreement, now: float) -> Secured:
+        refreshed = self.fingerprint == agreement.fingerprint
+        ratchet = Ratchet(agreement, self._random_bytes)
+        ratchet.inherit(self._close_session())
+        self._session = _Session(
+            ratchet, agreement.fingerprint, agreement.ssid, last_sent=now
+        )
+        self._ended_by_peer = False
+        self.last_received = now
+        return Secured(
+            agreement.fingerprint,
+            agreement.ssid,
+            our_half_first=agreement.our_half_first,
+            refreshed=refreshed,
+            instance_tag=self.their_tag,
+        )
+
+    def _on_data(self, message: DataMessage, now: float) -> list[Output]:
+        session = self._session
+        if session is None:
+            msg = "data message without a session"
+            raise RemoteError(msg)
+        text, _, records = session.ratchet.open(message).partition(b"\0")
+        self.last_received = now
+        outputs: list[Output] = []
+        if text:
+            shown = text.decode("utf-8", "replace")
+            outputs.append(Received(shown, session.fingerprint, self.their_tag))
+        for tlv in read_tlvs(records):
+            # Padding (0) and unknown records are ignored, as the specification
+            # asks; so are 2 to 8 (SMP, extra key), which we do not speak yet.
+            if tlv.type == _TLV_DISCONNECTED:
+                return [*outputs, self._finish()]
+        if text and now - session.last_sent >= HEARTBEAT_AFTER_S:
+            outputs += self._seal(b"", (), now, flags=FLAG_IGNORE_UNREADABLE)
+        return outputs
+
+    def _finish(self) -> EndedByPeer:
+        self._close_session()
+        self._ended_by_peer = True
+        return EndedByPeer()
+
+    def _close_session(self) -> list[bytes]:
+        """Wipe the session's keys; returns the MAC keys free to be published."""
+        if self._session is None:
+            return []
+        mac_keys = self._session.ratchet.retire()
+        self._session = None
+        return mac_keys
+
+    def _seal(
+        self, text: bytes, tlvs: tuple[Tlv, ...], now: float, *, flags: int
+    ) -> list[Output]:
+        if self._session is None:
+            msg = f"send: the session is {self.message_state.value}"
+            raise LocalError(msg)
+        self._session.last_sent = now
+        plaintext = text + b"\0" + b"".join(tlv.encode() for tlv in tlvs)
+        n_padding = -(len(plaintext) + TLV_HEAD_BYTES) % PAD_TO_BYTES
+        padding = Tlv(_TLV_PADDING, bytes(n_padding))
+        return self._inject(
+            self._session.ratchet.seal(
+                plaintext + padding.encode(),
+                flags=flags,
+                sender_tag=self._our_tag,
+                receiver_tag=self.their_tag,
+            )
+        )
+
+    def _inject(self, message: Message) -> list[Output]:
+        pieces = split(
+            armour(message.encode()),
+            sender_tag=self._our_tag,
+            receiver_tag=self.their_tag,
+            max_chars=self._max_message_chars,
+        )
+        return [Inject(piece, self.their_tag) for piece in pieces]

@@ -1,0 +1,122 @@
+"""What the engine tells its caller: outputs, the message state, two errors.
+
+Rule: values only. An output says what has happened; whether and how it is shown
+is the caller's to decide. Faults of the other end are normal and become outputs;
+only `LocalError`, a mistake of the caller, ever leaves `Instances`.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+
+class OtrError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class LocalError(OtrError):
+    """Our side asked for something the protocol or its state does not allow."""
+
+
+class RemoteError(OtrError):
+    """The other end, or somebody in between, sent what the protocol forbids."""
+
+
+class MessageState(Enum):
+    """Whether text can be sent (OTRv3, "Message state")."""
+
+    PLAINTEXT = "plaintext"
+    """No encrypted session; nothing is sent."""
+    ENCRYPTED = "encrypted"
+    """A session is up; text goes out encrypted."""
+    FINISHED = "finished"
+    """The other end closed the session; nothing is sent until it is renewed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """Carry this text to the other end, unchanged and without showing it."""
+
+    text: str
+    instance_tag: int | None = field(default=None, compare=False)
+    """The instance it is for; None when it is for all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A text came through the encrypted session."""
+
+    text: str = field(repr=False)
+    fingerprint: bytes
+    """The 20-byte fingerprint of the key that vouches for it."""
+    instance_tag: int = field(default=0, compare=False)
+    """The instance it is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainReceived:
+    """A text came in clear: anybody on the way can have read or written it."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreeing:
+    """The other end wants OTR or answered us; keys are being agreed.
+
+    Reported once for a key exchange, and not while a session is up: that one
+    stays in use until the new one is verified.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Secured:
+    """A key exchange was verified; the session is encrypted from here on."""
+
+    fingerprint: bytes
+    """The 20-byte fingerprint of the other end's long-term key."""
+    ssid: bytes
+    """8 bytes that both ends see alike, unless somebody sits in between."""
+    our_half_first: bool
+    """Who reads which half of `ssid` aloud: True when ours is the first."""
+    refreshed: bool
+    """True when this instance was already encrypted under the same key."""
+    instance_tag: int = field(default=0, compare=False)
+    """The instance it is with."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndedByPeer:
+    """An instance of the other end closed its session; its keys are gone.
+
+    Another instance may still be encrypted: `Instances.message_state` tells.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class OfferTooOld:
+    """The other end speaks OTR 1 or 2 only; nothing was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLine:
+    """An OTR error line came in. Anybody can have written it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something marked as OTR was damaged, forged, or for keys we do not have."""
+
+
+Output = (
+    Inject
+    | Received
+    | PlainReceived
+    | Agreeing
+    | Secured
+    | EndedByPeer
+    | OfferTooOld
+    | ErrorLine
+    | Unreadable
+)
