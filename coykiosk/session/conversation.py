@@ -1,0 +1,418 @@
+"""One 1:1 chat: OTR with a contact's devices, and the texts that wait for it.
+
+Rule: pure; nothing leaves here but OTR messages. A text the person types is
+handed to OTR when the chat is encrypted with a key they may mean, and waits
+until then, in order. There is no path on which it could go out in clear.
+
+    OFFLINE <-> ASKING <-> AWAY            asked; asked, and not there
+                  |
+               AGREEING -> ENCRYPTED -> ENDED_BY_CONTACT
+                  ^____________ restart _______|
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, assert_never
+
+from coykiosk import otr
+from coykiosk.contract import (
+    ChatChanged,
+    ChatPhase,
+    Event,
+    Failed,
+    Jid,
+    MessageAccepted,
+    MessageReceived,
+    MessageState,
+    MessageStateChanged,
+    Protection,
+    SendMessage,
+)
+from coykiosk.errors import ErrorCode, UserError
+from coykiosk.ports import RandomBytes
+from coykiosk.session.asking import Asking
+from coykiosk.session.outbox import MAX_WAITING, Outbox
+
+__all__ = ["Conversation", "Effect", "KeyMet", "SendOtr"]
+
+MESSAGE_LIMIT_CHARS: Final = 10_000
+"""Longest text of one message; well below every server's stanza limit."""
+MAX_ADDRESSES: Final = 32
+"""Devices of one contact whose addresses are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendOtr:
+    """Put an OTR message on the stream."""
+
+    to: Jid
+    body: str
+    stanza_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyMet:
+    """The contact's key is one to remember: first met, or accepted."""
+
+    contact: Jid
+    fingerprint: bytes
+    """20 bytes."""
+
+
+Effect = SendOtr | KeyMet | Event
+
+
+class Conversation:
+    """A chat with one contact (a bare address), whatever devices they use.
+
+    Args:
+        contact: Bare address.
+        instances: The OTR engines for the contact's devices.
+        known_keys: Fingerprints met before, 20 bytes each.
+        random_bytes: Source of message ids.
+    """
+
+    def __init__(
+        self,
+        contact: Jid,
+        *,
+        instances: otr.Instances,
+        known_keys: tuple[bytes, ...],
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._contact = contact.bare
+        self._instances = instances
+        self._known_keys = set(known_keys)
+        instances.trust(self._known_keys)
+        self._random_bytes = random_bytes
+        self._is_online = False
+        self._was_agreeing = False
+        self._plain_text_came = False
+        self._told_too_old = False
+        self._keys_may_be_lost = False
+        """The contact's program could not read us: it may have been restarted."""
+        self._addresses: dict[int, Jid] = {}
+        """Instance tag -> full address from which that instance proved itself."""
+        self._asking = Asking(random_bytes)
+        self._outbox = Outbox(random_bytes)
+        self._last_shown: ChatChanged | None = None
+
+    # --- how the chat stands ------------------------------------------------
+
+    @property
+    def phase(self) -> ChatPhase:
+        """How far the chat is on its way to being encrypted."""
+        if not self._is_online:
+            return ChatPhase.OFFLINE
+        state = self._instances.message_state
+        if self._instances.is_agreeing and state is not otr.MessageState.ENCRYPTED:
+            return ChatPhase.AGREEING
+        if self._asking.is_away and state is otr.MessageState.PLAINTEXT:
+            return ChatPhase.AWAY
+        return _PHASES[state]
+
+    @property
+    def protection(self) -> Protection:
+        """Who could read what is typed now; decided by the worst fact."""
+        match self._instances.message_state:
+            case otr.MessageState.ENCRYPTED:
+                alarmed = self._plain_text_came or self._key_is_new()
+                return Protection.STOP if alarmed else Protection.PRIVATE
+            case otr.MessageState.FINISHED:
+                return Protection.STOP
+            case otr.MessageState.PLAINTEXT:
+                return Protection.OPEN
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def deadline(self) -> float | None:
+        """When `tick` is due next, in monotonic seconds."""
+        due = [self._instances.deadline(), self._asking.deadline()]
+        return min((at for at in due if at is not None), default=None)
+
+    # --- what happens to it -------------------------------------------------
+
+    def open(self, now: float, *, ask_at: float) -> list[Effect]:
+        """Show the chat and ask for OTR, not before `ask_at`."""
+        is_plain = self._instances.message_state is otr.MessageState.PLAINTEXT
+        if is_plain and not self._asking.has_just_asked(now):
+            self._asking.plan(ask_at)
+        return [*self.tick(now), *self._show(again=True)]
+
+    def went_online(self, now: float, *, ask_at: float) -> list[Effect]:
+        """The account is connected: go on where the chat stood."""
+        self._is_online = True
+        effects: list[Effect] = []
+        if self._instances.message_state is otr.MessageState.PLAINTEXT:
+            self._asking.plan(ask_at)
+        else:
+            effects += self._send_waiting(now)
+        return [*effects, *self.tick(now), *self._show()]
+
+    def went_offline(self) -> list[Effect]:
+        """The connection is gone; what is typed from now on waits."""
+        self._is_online = False
+        self._asking.forget()
+        return self._show()
+
+    def restart(self, now: float) -> list[Effect]:
+        """Ask for OTR again, because the person wants it."""
+        self._asking.forget()
+        self._told_too_old = False
+        if not self._is_online:
+            self._asking.plan(now)
+            return []
+        return [*self._ask(now), *self._show()]
+
+    def accept_new_key(self, fingerprint: bytes, now: float) -> list[Effect]:
+        """The person takes the contact's new key for theirs: send what waits.
+
+        Args:
+            fingerprint: The key they were shown; if it is another by now, nothing
+                is accepted.
+            now: Monotonic seconds.
+        """
+        if fingerprint != self._instances.their_fingerprint:
+            return self._show(again=True)
+        if fingerprint in self._known_keys:
+            return []
+        return [*self._meet(fingerprint), *self._send_waiting(now), *self._show()]
+
+    def send(self, text: str, now: float, at: datetime) -> list[Effect]:
+        """Take a text the person typed; it goes out when OTR is up.
+
+        Raises:
+            UserError: MESSAGE_TOO_LONG, TOO_MANY_WAITING; nothing was taken.
+        """
+        if len(text) > MESSAGE_LIMIT_CHARS:
+            raise UserError(ErrorCode.MESSAGE_TOO_LONG, limit=str(MESSAGE_LIMIT_CHARS))
+        if self._outbox.is_full:
+            raise UserError(ErrorCode.TOO_MANY_WAITING, count=str(MAX_WAITING))
+        typed = self._outbox.add(text)
+        accepted = MessageAccepted(
+            chat=self._contact,
+            message_id=typed.message_id,
+            text=text,
+            at=at,
+            state=MessageState.WAITING,
+            protection=self.protection,
+        )
+        effects: list[Effect] = [accepted, *self._send_waiting(now)]
+        if self.phase is ChatPhase.ASKING:
+            effects += self._ask_if_stale(now)
+        return effects
+
+    def receive(self, sender: Jid, body: str, now: float, at: datetime) -> list[Effect]:
+        """Take a message stanza's body from one of the contact's devices."""
+        outputs = self._instances.receive(body, now)
+        effects: list[Effect] = []
+        for output in outputs:
+            effects += self._on_output(output, sender, now, at)
+        self._notice_stall(now)
+        return [*effects, *self._show()]
+
+    def bounced(self, stanza_id: str, condition: str, now: float) -> list[Effect]:
+        """The server gave a stanza of ours back."""
+        message_id = self._outbox.bounced(stanza_id)
+        if message_id is None:
+            self._on_away(now)
+            return self._show()
+        contact = str(self._contact)
+        error = UserError(
+            ErrorCode.MESSAGE_BOUNCED, contact=contact, condition=condition
+        )
+        changed = self._state_changed(message_id, MessageState.FAILED)
+        return [changed, Failed(error, SendMessage)]
+
+    def tick(self, now: float) -> list[Effect]:
+        """Do what time asks for."""
+        effects: list[Effect] = []
+        if self._asking.is_due(now) and self._is_online:
+            effects += self._ask(now)
+        effects += self._inject(self._instances.tick(now), self._contact)
+        self._notice_stall(now)
+        return [*effects, *self._show()]
+
+    def end(self, now: float) -> list[Effect]:
+        """Tell the contact that OTR ends here, and wipe its keys."""
+        self._outbox.clear()
+        return [*self._inject(self._instances.end(now), self._contact)]
+
+    # --- inside ---------------------------------------------------------------
+
+    def _key_is_new(self) -> bool:
+        """The key is not one we met, though we met others."""
+        fingerprint = self._instances.their_fingerprint
+        return fingerprint is not None and fingerprint not in self._known_keys
+
+    def _ask(self, now: float) -> list[Effect]:
+        self._asking.asked(now)
+        return [*self._inject(self._instances.ask(now), self._contact)]
+
+    def _on_away(self, now: float) -> None:
+        """A question of ours came back: the contact is not there now."""
+        if self._instances.message_state is otr.MessageState.PLAINTEXT:
+            self._asking.came_back(now)
+
+    def _notice_stall(self, now: float) -> None:
+        """An exchange that came to nothing is begun again by us."""
+        is_agreeing = self._instances.is_agreeing
+        is_plain = self._instances.message_state is otr.MessageState.PLAINTEXT
+        if self._was_agreeing and not is_agreeing and is_plain:
+            self._asking.plan(now)
+        self._was_agreeing = is_agreeing
+
+    def _ask_if_stale(self, now: float) -> list[Effect]:
+        """Repeat an unanswered question; the contact may have come meanwhile."""
+        may_ask = self.phase in {ChatPhase.ASKING, ChatPhase.ENCRYPTED}
+        if may_ask and self._asking.is_stale(now):
+            return self._ask(now)
+        return []
+
+    def _inject(self, outputs: list[otr.Output], otherwise: Jid) -> list[SendOtr]:
+        """Address what OTR wants sent: to the instance it is for, if we know where.
+
+        Args:
+            outputs: Of these, the ones to be sent.
+            otherwise: Where to, when the instance's address is not known.
+        """
+        return [
+            SendOtr(
+                self._addresses.get(output.instance_tag or 0, otherwise),
+                output.text,
+                self._random_bytes(16).hex(),
+            )
+            for output in outputs
+            if isinstance(output, otr.Inject) and self._is_online
+        ]
+
+    def _send_waiting(self, now: float) -> list[Effect]:
+        """Hand to OTR what waits, if OTR is up with a key the person may mean."""
+        effects: list[Effect] = []
+        while (
+            self._outbox.has_waiting
+            and self.phase is ChatPhase.ENCRYPTED
+            and not self._key_is_new()
+        ):
+            typed = self._outbox.take()
+            stanzas = self._inject(self._instances.send(typed.text, now), self._contact)
+            self._outbox.sent(typed.message_id, [each.stanza_id for each in stanzas])
+            effects += stanzas
+            effects.append(self._state_changed(typed.message_id, MessageState.SENT))
+        return effects
+
+    def _state_changed(
+        self, message_id: str, state: MessageState
+    ) -> MessageStateChanged:
+        return MessageStateChanged(self._contact, message_id, state, self.protection)
+
+    def _on_output(
+        self, output: otr.Output, sender: Jid, now: float, at: datetime
+    ) -> list[Effect]:
+        effects: list[Effect] = []
+        match output:
+            case otr.Inject():
+                effects = self._answer(output, sender)
+            case otr.Received():
+                effects = self._on_text(output, sender, at)
+            case otr.PlainReceived(text=text):
+                effects = self._on_plain_text(sender, text, at)
+            case otr.Agreeing():
+                self._asking.was_answered()
+            case otr.Secured(fingerprint=key, instance_tag=tag):
+                self._place(tag, sender)
+                effects = self._on_secured(key, now)
+            case otr.EndedByPeer():
+                pass  # `_show` tells what is left: another instance, or none.
+            case otr.OfferTooOld():
+                effects = self._on_old_offer()
+            case otr.Unreadable() | otr.ErrorLine():
+                # One of us has lost the keys, by a restart for example: offer new
+                # ones; a session that is up goes on meanwhile. An error line is
+                # made by anyone on the way: never shown, and worth one question.
+                self._keys_may_be_lost = self.phase is ChatPhase.ENCRYPTED
+                effects = self._ask_if_stale(now)
+            case _ as unreachable:
+                assert_never(unreachable)
+        return effects
+
+    def _answer(self, output: otr.Inject, sender: Jid) -> list[Effect]:
+        """An answer goes to who asked, wherever that instance was before."""
+        if not self._is_online:
+            return []
+        return [SendOtr(sender, output.text, self._random_bytes(16).hex())]
+
+    def _on_text(self, output: otr.Received, sender: Jid, at: datetime) -> list[Effect]:
+        self._place(output.instance_tag, sender)
+        self._outbox.heard()
+        is_known = output.fingerprint in self._known_keys
+        protection = Protection.PRIVATE if is_known else Protection.STOP
+        return [self._received(sender, output.text, at, protection)]
+
+    def _on_secured(self, fingerprint: bytes, now: float) -> list[Effect]:
+        self._asking.was_answered()
+        effects: list[Effect] = []
+        if not self._known_keys:
+            # Trust on first use; from now on another key is an alarm.
+            effects += self._meet(fingerprint)
+        if fingerprint in self._known_keys:
+            self._plain_text_came = False
+        if self._keys_may_be_lost:
+            self._keys_may_be_lost = False
+            effects += [
+                self._state_changed(message_id, MessageState.FAILED)
+                for message_id in self._outbox.take_unheard()
+            ]
+        return [*effects, *self._show(), *self._send_waiting(now)]
+
+    def _on_old_offer(self) -> list[Effect]:
+        """Tell once; the contact's program may repeat it with every message."""
+        if self._told_too_old:
+            return []
+        self._told_too_old = True
+        error = UserError(ErrorCode.OTR_TOO_OLD, contact=str(self._contact))
+        return [Failed(error, None)]
+
+    def _place(self, instance_tag: int, sender: Jid) -> None:
+        """Remember where an instance is that has just proved to be there."""
+        self._addresses.pop(instance_tag, None)
+        self._addresses[instance_tag] = sender
+        while len(self._addresses) > MAX_ADDRESSES:
+            del self._addresses[next(iter(self._addresses))]
+
+    def _meet(self, fingerprint: bytes) -> list[Effect]:
+        self._known_keys.add(fingerprint)
+        self._instances.trust(self._known_keys)
+        return [KeyMet(self._contact, fingerprint)]
+
+    def _on_plain_text(self, sender: Jid, text: str, at: datetime) -> list[Effect]:
+        if self._instances.message_state is otr.MessageState.PLAINTEXT:
+            return [self._received(sender, text, at, Protection.OPEN)]
+        self._plain_text_came = True
+        return [self._received(sender, text, at, Protection.STOP)]
+
+    def _received(
+        self, sender: Jid, text: str, at: datetime, protection: Protection
+    ) -> MessageReceived:
+        return MessageReceived(self._contact, sender, text, at, protection)
+
+    def _show(self, *, again: bool = False) -> list[Effect]:
+        """Say how the chat stands, if that changed."""
+        shown = ChatChanged(
+            chat=self._contact,
+            phase=self.phase,
+            protection=self.protection,
+            their_fingerprint=self._instances.their_fingerprint,
+            key_is_new=self._key_is_new(),
+        )
+        if shown == self._last_shown and not again:
+            return []
+        self._last_shown = shown
+        return [shown]
+
+
+_PHASES: Final = {
+    otr.MessageState.ENCRYPTED: ChatPhase.ENCRYPTED,
+    otr.MessageState.FINISHED: ChatPhase.ENDED_BY_CONTACT,
+    otr.MessageState.PLAINTEXT: ChatPhase.ASKING,
+}

@@ -1,0 +1,310 @@
+"""The session's front desk: takes each command and hands it to who can do it.
+
+Rule: commands are taken one at a time, and none waits for the network; what
+takes long runs as a task of this room's TaskGroup and ends by publishing events.
+A `UserError` is published as `Failed`; any other exception leaves the TaskGroup
+and ends the program.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any, assert_never
+
+from coykiosk.contract import (
+    AcceptContact,
+    AcceptNewKey,
+    AskCircuit,
+    CancelCreation,
+    Closed,
+    Command,
+    Connect,
+    CreateAccount,
+    EnrolmentCancelled,
+    Failed,
+    Jid,
+    OpenChat,
+    Quit,
+    RefuseContact,
+    RestartEncryption,
+    Secret,
+    SendMessage,
+    UnlockVault,
+    VaultUnlocked,
+)
+from coykiosk.errors import ErrorCode, UserError
+from coykiosk.register.servers import Route, Server
+from coykiosk.session.account import AccountSession
+from coykiosk.session.creation import make_account, route_of
+from coykiosk.session.enrol import NewAccount
+from coykiosk.session.keeping import Keeping
+from coykiosk.session.world import World
+from coykiosk.vault.profile import Account
+from coykiosk.vault.store import VaultStore
+
+__all__ = ["Kiosk"]
+
+
+class Kiosk:
+    """One session of one person, from the start screen to the wipe.
+
+    Args:
+        servers: The records of servers.toml.
+        vault: Where the profile may be kept; None where there is no such place.
+        world: The doors, the clocks and chance.
+        commands: Where the screen puts its commands.
+    """
+
+    def __init__(
+        self,
+        *,
+        servers: Sequence[Server],
+        vault: VaultStore | None,
+        world: World,
+        commands: asyncio.Queue[Command],
+    ) -> None:
+        self._servers = tuple(servers)
+        self._world = world
+        self._commands = commands
+        self._keeping = Keeping(vault, world)
+        self._group = asyncio.TaskGroup()
+        self._accounts: dict[Jid, AccountSession] = {}
+        self._background: list[asyncio.Task[None]] = []
+        self._creation: asyncio.Task[None] | None = None
+        self._can_cancel = False
+        """The creation is still making; what follows must not be interrupted."""
+        self._unlocking = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Serve commands until `Quit` has been carried out."""
+        try:
+            async with self._group:
+                self._in_background(self._keeping.keep_saved())
+                await self._serve()
+                await self._sign_out()
+        finally:
+            self._keeping.close()
+        self._world.publish(Closed())
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a task that ends with the session at the latest."""
+        task = self._group.create_task(work)
+        self._background.append(task)
+        task.add_done_callback(self._background.remove)
+        return task
+
+    async def _serve(self) -> None:
+        while True:
+            command = await self._commands.get()
+            if isinstance(command, Quit):
+                return
+            try:
+                self._carry_out(command)
+            except UserError as error:
+                self._world.publish(Failed(error, type(command)))
+            # A task that is cancelled before its first step never runs, and so
+            # would neither wipe nor tell anything: let what has begun begin.
+            await asyncio.sleep(0)
+
+    def _carry_out(self, command: Command) -> None:
+        match command:
+            case CreateAccount(passphrase=passphrase):
+                self._start_creation(passphrase)
+            case CancelCreation():
+                self._cancel_creation()
+            case UnlockVault(passphrase=passphrase):
+                self._in_background(
+                    self._reporting(partial(self._unlock, passphrase), UnlockVault)
+                )
+            case Connect():
+                self._in_background(self._reporting(self._reconnect, Connect))
+            case AskCircuit():
+                self._tell_circuits()
+            case OpenChat() | AcceptContact() | RefuseContact():
+                self._on_contact(command)
+            case SendMessage() | RestartEncryption() | AcceptNewKey():
+                self._on_chat(command)
+            case Quit():
+                pass  # `_serve` has taken it.
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _tell_circuits(self) -> None:
+        for account in self._accounts.values():
+            self._in_background(self._reporting(account.tell_circuit, AskCircuit))
+
+    def _on_contact(self, command: OpenChat | AcceptContact | RefuseContact) -> None:
+        account = self._account()
+        if command.contact.bare == account.jid:
+            raise UserError(ErrorCode.ADDRESS_BAD)
+        match command:
+            case OpenChat(contact=contact) | AcceptContact(contact=contact):
+                account.open_chat(contact)
+            case RefuseContact(contact=contact):
+                account.refuse(contact)
+
+    def _on_chat(self, command: SendMessage | RestartEncryption | AcceptNewKey) -> None:
+        account = self._account()
+        match command:
+            case SendMessage(chat=chat, text=text):
+                account.send(chat, text)
+            case RestartEncryption(chat=chat):
+                account.restart_encryption(chat)
+            case AcceptNewKey(chat=chat, fingerprint=fingerprint):
+                account.accept_new_key(chat, fingerprint)
+
+    def _account(self) -> AccountSession:
+        """The account that acts; there is one as yet."""
+        for account in self._accounts.values():
+            return account
+        raise UserError(ErrorCode.CONNECTION_LOST, server="")
+
+    async def _reporting(
+        self, work: Callable[[], Coroutine[Any, Any, None]], during: type[Command]
+    ) -> None:
+        try:
+            await work()
+        except UserError as error:
+            self._world.publish(Failed(error, during))
+
+    # --- the one action ---------------------------------------------------------
+
+    def _start_creation(self, passphrase: Secret | None) -> None:
+        if self._creation is not None or self._accounts:
+            _wipe(passphrase)
+            return
+        if self._unlocking.locked():
+            # The vault decides first: what it holds must not mix with new things.
+            _wipe(passphrase)
+            self._world.publish(EnrolmentCancelled())
+            return
+        if passphrase is not None:
+            try:
+                self._keeping.refuse_new_vault()
+            except UserError:
+                passphrase.wipe()
+                raise
+        self._can_cancel = True
+        self._creation = self._group.create_task(self._create(passphrase))
+
+    def _cancel_creation(self) -> None:
+        """Stop making an account; `_create` undoes what was begun."""
+        if self._creation is not None and self._can_cancel:
+            self._can_cancel = False
+            self._creation.cancel()
+
+    async def _create(self, passphrase: Secret | None) -> None:
+        """Make an account and go online; leave nothing behind if that ends early."""
+        had_vault = self._keeping.is_kept
+        try:
+            record, new = await self._make(passphrase)
+            self._go_online(record, new.route, new)
+        except UserError as error:
+            await self._undo_creation(had_vault=had_vault)
+            self._world.publish(Failed(error, CreateAccount))
+            if self._keeping.is_kept:
+                # It stays, sealed with the words of this try: no others will do.
+                self._world.publish(VaultUnlocked(()))
+        except asyncio.CancelledError:
+            if had_vault:
+                await self._keeping.save_or(self._world.publish)
+            else:
+                # Whatever a server may have made: nobody wants it any more.
+                await self._discard()
+            self._world.publish(EnrolmentCancelled())
+        finally:
+            _wipe(passphrase)
+            self._creation = None
+
+    async def _make(self, passphrase: Secret | None) -> tuple[Account, NewAccount]:
+        try:
+            return await make_account(
+                self._servers,
+                keeping=self._keeping,
+                world=self._world,
+                passphrase=passphrase,
+            )
+        finally:
+            self._can_cancel = False
+
+    async def _undo_creation(self, *, had_vault: bool) -> None:
+        """Take away the vault that was made on the way, unless it is of use.
+
+        It is when it was there before, and when it holds the password of an
+        account that a server may have made without telling us.
+        """
+        if had_vault or self._keeping.profile.accounts:
+            await self._keeping.save_or(self._world.publish)
+        else:
+            await self._discard()
+
+    async def _discard(self) -> None:
+        try:
+            await self._keeping.discard()
+        except UserError as error:
+            self._world.publish(Failed(error, None))
+
+    # --- the vault ----------------------------------------------------------------
+
+    async def _unlock(self, passphrase: Secret) -> None:
+        """Open the vault, if it is not open, and bring its accounts online."""
+        try:
+            async with self._unlocking:
+                is_kept = self._keeping.is_kept
+                if self._creation is not None or (self._accounts and not is_kept):
+                    return
+                if not is_kept:
+                    await self._keeping.unlock(passphrase)
+                    self._take_accounts()
+        finally:
+            passphrase.wipe()
+        if self._accounts:
+            await self._reconnect()
+        else:
+            # The last session ended before its account was there: finish it.
+            self._start_creation(None)
+
+    def _take_accounts(self) -> None:
+        records = [r for r in self._keeping.profile.accounts if not r.pending]
+        self._world.publish(
+            VaultUnlocked(tuple(Jid(r.localpart, r.domain) for r in records))
+        )
+        for record in records:
+            self._go_online(record, route_of(record, self._servers), None)
+
+    # --- coming and going -----------------------------------------------------------
+
+    def _go_online(self, record: Account, route: Route, new: NewAccount | None) -> None:
+        account = AccountSession(
+            record,
+            route=route,
+            world=self._world,
+            kept=self._keeping.is_kept,
+            save=self._keeping.save_soon,
+        )
+        self._accounts[account.jid] = account
+        self._in_background(account.run(new))
+
+    async def _reconnect(self) -> None:
+        await self._world.tor.start(guard_state=self._keeping.profile.guard_state)
+        for account in self._accounts.values():
+            account.connect()
+
+    async def _sign_out(self) -> None:
+        """End chats and streams, stop tor, and keep what is to be kept."""
+        if self._creation is not None:
+            creation = self._creation
+            self._cancel_creation()
+            await asyncio.wait([creation])
+        for account in self._accounts.values():
+            await account.close()
+        for task in tuple(self._background):
+            task.cancel()
+        await self._world.tor.stop()
+        self._keeping.learn_guards()
+        await self._keeping.save_or(self._world.publish)
+
+
+def _wipe(passphrase: Secret | None) -> None:
+    if passphrase is not None:
+        passphrase.wipe()

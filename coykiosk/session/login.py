@@ -1,0 +1,316 @@
+"""Logging in by SASL (RFC 6120, section 6) with the SCRAM of `scram`.
+
+Rule: pure; one exchange is open at a time, no mechanism is tried twice with the
+same flag, so it always ends.
+
+A blind exchange is begun before the stream features are known, with what the
+server's record says. Nothing is lost when the record is wrong:
+
+    the record says       the server then          what happens
+    --------------------  -----------------------  ---------------------------------
+    PLUS                  offers no PLUS           it refuses; once more, with `y`
+    no PLUS, so `y`       offers no PLUS           fine, and nobody removed an offer
+    no PLUS, so `y`       offers a PLUS we can do  it must refuse, and whether it
+                                                   does or not, no proof goes out;
+                                                   a new connection, with PLUS
+    no PLUS, so `y`       offers PLUS of no kind   it refuses; once more, with `n`
+                          that we can do
+    PLUS                  offers it, announces no  it refuses the binding; once more
+                          kind (XEP-0440)          with `n`, and the channel counts
+                                                   as not bound
+
+Once more is on the same stream and costs one round trip. Only PLUS is begun on a
+fresh stream or not at all:
+
+COMPAT(Prosody 0.12.3): after one refused or aborted exchange it has forgotten the
+TLS connection, and never answers the proof of a PLUS exchange on that stream.
+"""
+
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final, final
+from xml.etree import ElementTree as ET
+
+from coykiosk.contract import Secret
+from coykiosk.ports import RandomBytes
+from coykiosk.session.failure import (
+    NegotiationError,
+    OpeningReason,
+    StartOverError,
+)
+from coykiosk.session.saslprep import SaslprepError
+from coykiosk.session.scram import (
+    ChannelBinding,
+    Choice,
+    Derivation,
+    Flag,
+    ScramClient,
+    ScramError,
+    choose,
+)
+from coykiosk.session.wire import (
+    SASL,
+    SASL_CB,
+    ErrorParts,
+    from_base64,
+    read_error,
+    to_base64,
+)
+
+__all__ = ["LoginTalk"]
+
+_NONCE_BYTES: Final = 24
+_MECHANISM: Final = "{" + SASL + "}mechanism"
+_BINDING: Final = "{" + SASL_CB + "}channel-binding"
+
+
+class _State(Enum):
+    IDLE = auto()
+    FIRST_SENT = auto()
+    DERIVING = auto()
+    FINAL_SENT = auto()
+    ABORTING = auto()
+    DONE = auto()
+
+
+@final
+class LoginTalk:
+    """The login of one account on one stream.
+
+    Args:
+        localpart: The name.
+        password: Not wiped here; copies are.
+        binding: What names our TLS connection.
+        avoid_plus: The last connection ended over channel binding.
+        random_bytes: For nonces.
+    """
+
+    def __init__(
+        self,
+        localpart: str,
+        password: Secret,
+        *,
+        binding: ChannelBinding,
+        avoid_plus: bool,
+        random_bytes: RandomBytes,
+    ) -> None:
+        self._localpart = localpart
+        self._password = password
+        self._binding = binding
+        self._avoid_plus = avoid_plus
+        self._random_bytes = random_bytes
+        self._state = _State.IDLE
+        self._is_wanted = True
+        self._offered: frozenset[str] | None = None
+        self._announced: frozenset[str] | None = None
+        self._refused: list[Choice] = []
+        self._choice: Choice | None = None
+        self._scram: ScramClient | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the server knows us, and we it."""
+        return self._state is _State.DONE
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no exchange has been begun on this stream."""
+        return self._choice is None
+
+    @property
+    def is_channel_bound(self) -> bool:
+        """Whether the login proved that both ends see the same TLS connection."""
+        is_bound = self._choice is not None and self._choice.flag is Flag.BOUND
+        return self.is_done and is_bound
+
+    @property
+    def may_fail_over_binding(self) -> bool:
+        """Whether a cut right now may be the answer to a binding.
+
+        Some servers offer PLUS on TLS 1.3, say no kind, and break off when they
+        are given one. One that announced our kind has no such excuse.
+        """
+        is_bound = self._choice is not None and self._choice.flag is Flag.BOUND
+        return (
+            self._state in (_State.FIRST_SENT, _State.DERIVING, _State.FINAL_SENT)
+            and is_bound
+            and self._announced is None
+        )
+
+    def begin_blind(self, known: Sequence[str]) -> str:
+        """Begin with what the record says; "" when it does not say enough."""
+        choice = self._choose(known)
+        return "" if choice is None else self._begin(choice)
+
+    def on_features(self, features: ET.Element) -> None:
+        """Learn what the server offers."""
+        self._offered = frozenset(
+            (mechanism.text or "").strip() for mechanism in features.iter(_MECHANISM)
+        )
+        if features.find("{" + SASL_CB + "}sasl-channel-binding") is not None:
+            self._announced = frozenset(
+                kind.get("type", "") for kind in features.iter(_BINDING)
+            )
+
+    def pause(self) -> None:
+        """Let the open exchange end without us: there is no account yet."""
+        self._is_wanted = False
+
+    def resume(self) -> str:
+        """Want to log in, now or as soon as the features say how.
+
+        Returns:
+            What to send now, if anything.
+
+        Raises:
+            NegotiationError: LOGIN_REFUSED: the server offers nothing we speak.
+            StartOverError: it offers what this stream is spoilt for.
+        """
+        self._is_wanted = True
+        can_begin = self._state is _State.IDLE and self._offered is not None
+        return self._begin_offered() if can_begin else ""
+
+    def take(self, stanza: ET.Element) -> str | Derivation:
+        """Take a SASL element; return what to send, or what to derive first.
+
+        Raises:
+            NegotiationError: LOGIN_REFUSED or CONFUSED.
+            StartOverError: a new connection is needed to bind the channel.
+        """
+        name = stanza.tag.rpartition("}")[2]
+        if name == "failure":
+            return self._take_failure(stanza)
+        try:
+            content = from_base64(stanza.text or "")
+            if name == "challenge" and self._state is _State.FIRST_SENT:
+                return self._take_first(content)
+            if name == "challenge" and self._state is _State.FINAL_SENT:
+                return self._take_late_signature(content)
+            if name == "challenge" and self._state is _State.ABORTING:
+                return ""
+            if name == "success" and self._state is _State.FINAL_SENT:
+                return self._take_success(content)
+        except (ScramError, ValueError) as exc:
+            self._state = _State.IDLE  # no fault of the channel binding
+            raise NegotiationError(OpeningReason.CONFUSED, "bad-scram") from exc
+        raise NegotiationError(OpeningReason.CONFUSED, "unexpected-sasl")
+
+    def derived(self, salted: bytes) -> str:
+        """Go on with the result of a `Derivation`."""
+        assert self._scram is not None
+        assert self._state is _State.DERIVING
+        self._state = _State.FINAL_SENT
+        return _element("response", self._scram.final(salted))
+
+    def wipe(self) -> None:
+        """Forget the copies of the password."""
+        if self._scram is not None:
+            self._scram.wipe()
+
+    def _choose(self, offered: Sequence[str] | frozenset[str]) -> Choice | None:
+        if self._avoid_plus:
+            given_up = [Choice(name, Flag.BOUND) for name in offered if "PLUS" in name]
+            refused = [*self._refused, *given_up]
+        else:
+            refused = self._refused
+        return choose(
+            offered,
+            binding=self._binding,
+            announced=self._announced,
+            refused=refused,
+        )
+
+    def _begin_offered(self) -> str:
+        choice = self._choose(self._offered or ())
+        if choice is None:
+            raise NegotiationError(OpeningReason.LOGIN_REFUSED, "invalid-mechanism")
+        return self._begin(choice)
+
+    def _begin(self, choice: Choice) -> str:
+        if choice.flag is Flag.BOUND and not self.is_fresh:
+            raise StartOverError(tuple(self._offered or ()))
+        self.wipe()
+        self._choice = choice
+        try:
+            self._scram = ScramClient(
+                choice,
+                username=self._localpart,
+                password=self._password,
+                nonce=to_base64(self._random_bytes(_NONCE_BYTES)),
+                binding=self._binding if choice.flag is Flag.BOUND else None,
+            )
+        except SaslprepError as exc:
+            raise NegotiationError(OpeningReason.LOGIN_REFUSED, "bad-name") from exc
+        self._state = _State.FIRST_SENT
+        content = to_base64(self._scram.first())
+        return f"<auth xmlns='{SASL}' mechanism='{choice.mechanism}'>{content}</auth>"
+
+    def _take_first(self, content: bytes) -> str | Derivation:
+        assert self._scram is not None
+        if not self._is_wanted:
+            self._state = _State.ABORTING
+            return f"<abort xmlns='{SASL}'/>"
+        if self._is_downgrade():
+            raise StartOverError(tuple(self._offered or ()))
+        self._state = _State.DERIVING
+        return self._scram.to_derivation(content)
+
+    def _is_downgrade(self) -> bool:
+        """Whether a blind choice without binding meets a server that offers it."""
+        assert self._choice is not None
+        if self._choice.flag is Flag.BOUND or self._offered is None:
+            return False
+        best = self._choose(self._offered)
+        return best is not None and best.flag is Flag.BOUND
+
+    def _take_late_signature(self, content: bytes) -> str:
+        """Take the signature of a server that puts it into a challenge of its own."""
+        assert self._scram is not None
+        self._scram.verify(content)
+        return f"<response xmlns='{SASL}'/>"
+
+    def _take_success(self, content: bytes) -> str:
+        assert self._scram is not None
+        if not self._scram.is_verified:
+            self._scram.verify(content)
+        self._state = _State.DONE
+        self.wipe()
+        return ""
+
+    def _take_failure(self, stanza: ET.Element) -> str:
+        if self._choice is None or self._state in (_State.IDLE, _State.DONE):
+            raise NegotiationError(OpeningReason.CONFUSED, "unexpected-sasl")
+        error = read_error(stanza, SASL)
+        was_aborting = self._state is _State.ABORTING
+        self._state = _State.IDLE
+        if was_aborting or not self._is_wanted:
+            # It says nothing about our password, or about an account to come.
+            return self.resume() if self._is_wanted else ""
+        self._refused.append(self._choice)
+        choice = self._choose(self._offered or ())
+        if choice is None or self._is_verdict(error):
+            raise NegotiationError(
+                OpeningReason.LOGIN_REFUSED, error.condition, text=error.text
+            )
+        return self._begin(choice)
+
+    def _is_verdict(self, error: ErrorParts) -> bool:
+        """Whether a refusal is about the account, so that nothing else helps."""
+        assert self._choice is not None
+        if error.condition in _ACCOUNT_CONDITIONS:
+            return True
+        offered = self._offered or frozenset()
+        was_wrong_flag = self._choice.flag is Flag.NOT_OFFERED and any(
+            name.endswith("-PLUS") for name in offered
+        )
+        is_about_binding = self._choice.flag is Flag.BOUND or was_wrong_flag
+        return error.condition == "not-authorized" and not is_about_binding
+
+
+_ACCOUNT_CONDITIONS: Final = frozenset(
+    {"account-disabled", "credentials-expired", "temporary-auth-failure"}
+)  # RFC 6120, section 6.5
+
+
+def _element(name: str, content: bytes) -> str:
+    return f"<{name} xmlns='{SASL}'>{to_base64(content)}</{name}>"

@@ -1,0 +1,319 @@
+"""The signed-in stream: slixmpp takes over what `opening` has opened.
+
+Rule: the one slixmpp subclass. It never connects, never resolves a name, never
+answers or approves by itself, and swallows no error: whatever ends the stream is
+raised by `run`, which owns every task in here.
+
+slixmpp would begin with its own connection and its own parser. Instead it is given
+elements that the guarded reader has made, and a way to write; of its hooks we use
+`_spawn_event` (an element came in), `add_filter` (we look first) and `send` (a
+stanza goes out). The version is pinned, and a test fails should they change.
+"""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from typing import Final, NoReturn, final
+
+from coykiosk.contract import Jid
+from coykiosk.errors import ErrorCode, UserError, first_user_error
+from coykiosk.ports import RandomBytes
+from coykiosk.session import stanzas
+from coykiosk.session.inbound import Inbound
+from coykiosk.session.opening import Opened
+from coykiosk.session.stanzas import BaseXMPP, StanzaBase, tostring
+from coykiosk.session.wire import CLIENT, STREAM, STREAM_ERRORS, read_error, token
+from coykiosk.session.xmlguard import XmlRefusedError
+
+__all__ = ["XmppStream"]
+
+PING_EVERY_S: Final = (60.0, 120.0)
+"""Uniform, so that it is no beacon of one program (XEP-0199)."""
+PING_LIMIT_S: Final = 60.0
+"""A server that is silent for so long after a ping is gone."""
+
+_MESSAGE: Final = "{" + CLIENT + "}message"
+_PRESENCE: Final = "{" + CLIENT + "}presence"
+_IQ: Final = "{" + CLIENT + "}iq"
+_STREAM_ERROR: Final = "{" + STREAM + "}error"
+_END: Final = "</stream:stream>"
+_PASSING: Final = frozenset(
+    {
+        "connection-timeout",
+        "internal-server-error",
+        "remote-connection-failed",
+        "reset",
+        "resource-constraint",
+        "see-other-host",
+        "system-shutdown",
+        "undefined-condition",
+    }
+)
+"""Stream errors (RFC 6120, section 4.9.3) after which a new connection may do.
+`see-other-host` is not followed: a server does not choose whom we talk to."""
+
+
+@final
+class XmppStream(BaseXMPP):
+    """One signed-in stream; use once: `run` it, `close` it.
+
+    Args:
+        opened: What `open_session` gave; it is ours to close from now on.
+        on_inbound: Called with each value that comes in, in order.
+        random_bytes: For ids and for the moments of pings.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        on_inbound: Callable[[Inbound], None],
+        random_bytes: RandomBytes,
+    ) -> None:
+        super().__init__(  # type: ignore[no-untyped-call]  # slixmpp left it so
+            str(opened.jid),
+            CLIENT,
+            # Never used; the default would read all authorities from disk.
+            ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            loop=asyncio.get_running_loop(),
+        )
+        self.account: Final = opened.jid
+        self._opened = opened
+        self._stream = opened.stream
+        self._reader = opened.reader
+        self._on_inbound = on_inbound
+        self._random_bytes = random_bytes
+        self._heard = asyncio.Event()
+        self._over = asyncio.Event()
+        self._failure: asyncio.Future[NoReturn] = self.loop.create_future()
+        self._is_running = False
+        self._is_closing = False
+        self.auto_authorize = None
+        self.auto_subscribe = False
+        self.add_filter("in", self._take)
+        self.session_bind_event.set()
+
+    # --- for the owner --------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Read until the end; returns only if it was we who closed.
+
+        Raises:
+            UserError: CONNECTION_LOST, SERVER_CONFUSED or TOR_STOPPED: why it ended.
+        """
+        self._is_running = True
+        try:
+            async with asyncio.TaskGroup() as group:
+                others = [
+                    group.create_task(self._keep_alive()),
+                    group.create_task(self._wait_for_failure()),
+                ]
+                await self._read()
+                for task in others:
+                    task.cancel()
+        except ExceptionGroup as errors:
+            bugs = errors.split(UserError)[1]
+            if bugs is not None:
+                raise bugs.exceptions[0] from errors
+            if not self._is_closing:
+                raise first_user_error(errors) from errors
+        finally:
+            await self._clear_up()
+
+    async def _clear_up(self) -> None:
+        self._is_running = False
+        self._over.set()
+        if not self._failure.cancel() and not self._failure.cancelled():
+            self._failure.exception()  # or asyncio would complain that nobody asked
+        for name in tuple(self.scheduled_events):
+            self.cancel_schedule(name)
+        await self._stream.close()
+
+    def send_message(self, to: Jid, body: str, *, message_id: str) -> None:  # type: ignore[override]  # ours: one kind of message only
+        """Send one OTR message, at once; dropped when the stream is gone.
+
+        Args:
+            to: Bare or full JID.
+            body: Begins with `?OTR`.
+            message_id: 32 hexadecimal digits, random.
+
+        Raises:
+            UserError: ADDRESS_BAD.
+        """
+        self.send(stanzas.chat_message(to, body, message_id=message_id))
+
+    async def close(self) -> None:
+        """Say goodbye, wait until the server has done so too, and close.
+
+        Waits as long as `run` does: the caller has a limit. Cancelled, or after
+        `run`, it closes at once. Idempotent.
+        """
+        try:
+            if not self._over.is_set() and not self._is_closing:
+                self._is_closing = True
+                self.send_raw(_END)
+                await self._stream.drain()
+            if self._is_running:
+                await self._over.wait()
+        finally:
+            await self._stream.close()
+
+    def abort(self) -> None:
+        """Let `run` end now, without a goodbye."""
+        self._is_closing = True
+        if not self._failure.done():
+            error = UserError(ErrorCode.CONNECTION_LOST, server=self._server)
+            self._failure.set_exception(error)
+
+    # --- reading ----------------------------------------------------------------------
+
+    @property
+    def _server(self) -> str:
+        return self.account.domainpart
+
+    async def _read(self) -> None:
+        if self._reader.head is not None:
+            self.start_stream_handler(  # type: ignore[no-untyped-call]  # left so
+                self._reader.head
+            )
+        for element in self._opened.bound.early:
+            self._spawn_event(element)
+        while True:
+            self._take_all()
+            if self._reader.is_ended:
+                break
+            data = await self._stream.read()
+            if not data:
+                break
+            self._heard.set()
+            self._reader.feed(data)
+        if not self._is_closing:
+            raise UserError(ErrorCode.CONNECTION_LOST, server=self._server)
+
+    def _take_all(self) -> None:
+        try:
+            while (element := self._reader.next_stanza()) is not None:
+                self._spawn_event(element)
+        except XmlRefusedError as exc:
+            raise self._confused(exc.condition) from exc
+
+    def _take(self, stanza: StanzaBase) -> StanzaBase | None:
+        """Look at a stanza before slixmpp does; None keeps it from slixmpp."""
+        match stanza.xml.tag:
+            case tag if tag == _MESSAGE:
+                self._give(stanzas.read_message(stanza, self.account.bare))
+            case tag if tag == _PRESENCE:
+                self._give(stanzas.read_presence(stanza, self.account.bare))
+            case tag if tag == _IQ:
+                return self._take_iq(stanza)
+            case tag if tag == _STREAM_ERROR:
+                self._take_stream_error(stanza)
+        return None
+
+    def _give(self, value: Inbound | None) -> None:
+        if value is not None:
+            self._on_inbound(value)
+
+    def _take_iq(self, iq: StanzaBase) -> StanzaBase | None:
+        match iq.xml.get("type"):
+            case "get" | "set":
+                self._answer(iq)
+                return None
+            case "result" if iq.xml.get("id") == self._opened.bound.roster_id:
+                if self._is_from_server(iq):
+                    roster = stanzas.read_roster(iq, self.account, is_push=False)
+                    self._give(roster)
+                return None
+            case "result" | "error":
+                return iq  # a request of slixmpp's own may be waiting for it
+            case _:
+                return None
+
+    def _answer(self, request: StanzaBase) -> None:
+        """Answer a request; RFC 6120, section 8.2.3, wants every one answered."""
+        if stanzas.is_roster_push(request, self.account):
+            self.send(stanzas.iq_result(request))
+            roster = stanzas.read_roster(request, self.account, is_push=True)
+            self._give(roster)
+        elif stanzas.is_ping(request) and self._is_from_server(request):
+            # Only to our own server, which knows that we are here. A stranger
+            # would learn it, and how far away, from how fast we answer.
+            self.send(stanzas.iq_result(request))
+        else:
+            self.send(stanzas.iq_error(request))
+
+    def _is_from_server(self, iq: StanzaBase) -> bool:
+        own = self.account.bare
+        sender = stanzas.read_jid(iq.xml.get("from"), otherwise=own)
+        return sender in (own, self.account, Jid("", own.domainpart))
+
+    def _take_stream_error(self, stanza: StanzaBase) -> NoReturn:
+        condition = read_error(stanza.xml, STREAM_ERRORS).condition
+        if condition in _PASSING:
+            raise UserError(ErrorCode.CONNECTION_LOST, server=self._server)
+        raise self._confused(condition)
+
+    def _confused(self, reason: str) -> UserError:
+        return UserError(ErrorCode.SERVER_CONFUSED, server=self._server, reason=reason)
+
+    # --- staying alive ----------------------------------------------------------------
+
+    async def _keep_alive(self) -> NoReturn:
+        """Find out that a connection is dead which nobody has closed."""
+        shortest, longest = PING_EVERY_S
+        while True:
+            part = int.from_bytes(self._random_bytes(4)) / 2**32
+            await asyncio.sleep(shortest + part * (longest - shortest))
+            self._heard.clear()
+            self.send(stanzas.ping(self._server, message_id=self.new_id()))
+            try:
+                async with asyncio.timeout(PING_LIMIT_S):
+                    await self._heard.wait()
+            except TimeoutError as exc:
+                error = UserError(ErrorCode.CONNECTION_LOST, server=self._server)
+                raise error from exc
+
+    async def _wait_for_failure(self) -> NoReturn:
+        await self._failure
+        raise AssertionError
+
+    # --- slixmpp's hooks ----------------------------------------------------------------
+
+    def exception(self, exception: Exception) -> None:
+        """Give an error that slixmpp would have logged to the owner of `run`."""
+        if not self._failure.done():
+            self._failure.set_exception(exception)
+
+    def send(self, data: StanzaBase | str, use_filters: bool = True) -> None:  # noqa: FBT001, FBT002  # slixmpp's signature
+        """Write a stanza at once: slixmpp's queue would swallow errors."""
+        if isinstance(data, str):
+            self.send_raw(data)
+        else:
+            self.send_raw(
+                tostring(data.xml, xmlns=self.default_ns, stream=self, top_level=True)
+            )
+
+    def send_raw(self, data: str | bytes) -> None:
+        """Write bytes."""
+        self._stream.write(data.encode() if isinstance(data, str) else data)
+
+    def new_id(self) -> str:
+        """Draw a stanza id: 16 random bytes."""
+        return token(self._random_bytes)
+
+    def connect(self, host: str | None = None, port: int | None = None) -> NoReturn:
+        """Refuse: connections are `opening`'s, through Tor."""
+        msg = "slixmpp must not connect"
+        raise AssertionError(msg)
+
+    async def get_dns_records(self, domain: str, port: int | None = None) -> NoReturn:
+        """Refuse: names are resolved by Tor alone."""
+        msg = "slixmpp must not resolve"
+        raise AssertionError(msg)
+
+    async def _attempt_connection(self, *_args: object) -> NoReturn:
+        msg = "slixmpp must not connect"
+        raise AssertionError(msg)
+
+    def _start_keepalive(self, event: object) -> None:
+        """Do nothing: slixmpp's beacon of blanks every 300 s names the program."""

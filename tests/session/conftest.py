@@ -1,0 +1,336 @@
+"""Real Prosody on loopback, certificates, and a dialer that records."""
+
+import asyncio
+import gc
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
+
+from coykiosk.ports import IsolationKey, Stream
+from coykiosk.register.servers import Registration, Route, TlsMode
+from coykiosk.session.certificates import Authorities, spki_hash
+
+DOMAIN = "practice.example"
+
+
+def _prosody_binds() -> bool:
+    """Whether this Prosody offers channel binding on TLS 1.3: 13 does, 0.12 not."""
+    asked = ["/usr/bin/dpkg-query", "-W", "-f", "${Version}", "prosody"]
+    found = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603 - our own words
+    return int(found.stdout.split(".")[0]) >= 13
+
+
+SCRAM: tuple[str, ...] = (
+    ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1") if _prosody_binds() else ("SCRAM-SHA-1",)
+)
+"""What a record of the Prosody that runs here rightly says."""
+ONION = "a" * 56 + ".onion"
+
+
+# --- no name is ever looked up -----------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def _no_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_args: Any, **_kwargs: Any) -> NoReturn:
+        pytest.fail("a name was looked up")
+
+    real = socket.getaddrinfo
+
+    def numeric_only(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host != "127.0.0.1":
+            pytest.fail(f"a name was looked up: {host!r}")
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", numeric_only)
+    monkeypatch.setattr(socket, "gethostbyname", refuse)
+
+
+# --- certificates --------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A key and a certificate in files, as servers want them."""
+
+    certificate: x509.Certificate
+    certificate_file: Path
+    key_file: Path
+
+    @property
+    def pin(self) -> str:
+        return spki_hash(self.certificate)
+
+    @property
+    def authorities(self) -> Authorities:
+        """A world in which this certificate is an authority."""
+        return Authorities(bundle=self.certificate_file, directory=None)
+
+
+def make_identity(
+    directory: Path,
+    names: tuple[str, ...] = (DOMAIN,),
+    *,
+    days: tuple[int, int] = (-1, 30),
+    is_authority: bool = False,
+    has_names: bool = True,
+    issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None = None,
+) -> Identity:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    now = datetime.now(UTC)
+    issuer_name = subject if issuer is None else issuer[0].subject
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer_name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now + timedelta(days=days[0]))
+        .not_valid_after(now + timedelta(days=days[1]))
+        .add_extension(
+            x509.BasicConstraints(ca=is_authority, path_length=None), critical=True
+        )
+    )
+    if has_names:
+        dns_names = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
+        builder = builder.add_extension(dns_names, critical=False)
+    signer = key if issuer is None else issuer[1]
+    certificate = builder.sign(signer, hashes.SHA256())
+    directory.mkdir(parents=True, exist_ok=True)
+    certificate_file, key_file = directory / "cert.pem", directory / "key.pem"
+    certificate_file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    key_file.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    )
+    return Identity(certificate, certificate_file, key_file)
+
+
+def load_key(identity: Identity) -> ec.EllipticCurvePrivateKey:
+    key = load_pem_private_key(identity.key_file.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return key
+
+
+# --- the way out, without Tor ----------------------------------------------------------
+
+
+@dataclass
+class LoopbackStream:
+    """A ports.Stream on plain TCP."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    is_closed: bool = False
+
+    async def read(self) -> bytes:
+        try:
+            return await self.reader.read(65536)
+        except ConnectionError:
+            return b""
+
+    def write(self, data: bytes) -> None:
+        if not self.is_closed:
+            self.writer.write(data)
+
+    async def drain(self) -> None:
+        if not self.is_closed:
+            await self.writer.drain()
+
+    async def close(self) -> None:
+        if not self.is_closed:
+            self.is_closed = True
+            self.writer.close()
+        try:
+            await self.writer.wait_closed()
+        except (ConnectionError, BrokenPipeError):
+            return
+
+
+@dataclass
+class LoopbackDialer:
+    """A ports.Dialer that goes to loopback whatever is asked, and keeps a record."""
+
+    port: int
+    asked: list[tuple[str, int, IsolationKey, bytes]] = field(default_factory=list)
+    streams: list[LoopbackStream] = field(default_factory=list)
+    has_dialed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def open(
+        self,
+        host: str,
+        port: int,
+        *,
+        isolation_key: IsolationKey,
+        first_bytes: bytes = b"",
+    ) -> Stream:
+        self.asked.append((host, port, isolation_key, first_bytes))
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        stream = LoopbackStream(reader, writer)
+        self.streams.append(stream)
+        stream.write(first_bytes)
+        self.has_dialed.set()
+        return stream
+
+
+def make_route(
+    *,
+    tls: TlsMode = TlsMode.DIRECT,
+    host: str = ONION,
+    spki: tuple[str, ...] = (),
+    scram: tuple[str, ...] = SCRAM,
+    registration: Registration = Registration.OPEN,
+    domain: str = DOMAIN,
+) -> Route:
+    return Route(
+        domain=domain,
+        host=host,
+        port=5222,
+        tls=tls,
+        spki=spki,
+        scram=scram,
+        registration=registration,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    assert isinstance(port, int)
+    return port
+
+
+# --- Prosody --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Prosody:
+    """A running server."""
+
+    identity: Identity
+    directory: Path
+    direct_port: int
+    starttls_port: int
+
+    def port(self, tls: TlsMode) -> int:
+        return self.direct_port if tls is TlsMode.DIRECT else self.starttls_port
+
+    def has_account(self, localpart: str) -> bool:
+        accounts = self.directory / "data" / "practice%2eexample" / "accounts"
+        return (accounts / f"{localpart}.dat").exists()
+
+
+_CONFIG = """\
+run_as_root = true
+daemonize = false
+pidfile = "{directory}/prosody.pid"
+data_path = "{directory}/data"
+log = {{ error = "{directory}/error.log" }}
+interfaces = {{ "127.0.0.1" }}
+c2s_ports = {{ {starttls_port} }}
+c2s_direct_tls_ports = {{ {direct_port} }}
+s2s_ports = {{ }}
+modules_enabled = {{ "roster", "saslauth", "tls", "disco", "register", "ping",
+  "private", "blocklist", "carbons", "offline" }}
+modules_disabled = {{ "s2s", "http" }}
+allow_registration = {registration}
+c2s_require_encryption = true
+authentication = "internal_hashed"
+ssl = {{ certificate = "{certificate}", key = "{key}"{protocol} }}
+c2s_direct_tls_ssl = {{ certificate = "{certificate}", key = "{key}"{protocol} }}
+VirtualHost "practice.example"
+"""
+
+
+def start_prosody(
+    directory: Path, *, registration: bool = True, protocol: str = ""
+) -> Iterator[Prosody]:
+    identity = make_identity(directory)
+    server = Prosody(identity, directory, free_port(), free_port())
+    config = directory / "prosody.cfg.lua"
+    config.write_text(
+        _CONFIG.format(
+            directory=directory,
+            direct_port=server.direct_port,
+            starttls_port=server.starttls_port,
+            registration="true" if registration else "false",
+            certificate=identity.certificate_file,
+            key=identity.key_file,
+            protocol=f', protocol = "{protocol}"' if protocol else "",
+        )
+    )
+    process = subprocess.Popen(  # noqa: S603 - our own words
+        ["/usr/bin/prosody", "-F", "--config", str(config)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while not all(map(_is_open, (server.direct_port, server.starttls_port))):
+            assert process.poll() is None, "prosody ended"
+            assert time.monotonic() < deadline, "prosody does not listen"
+            time.sleep(0.05)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture(scope="session")
+def prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody]:
+    yield from start_prosody(tmp_path_factory.mktemp("prosody"))
+
+
+@pytest.fixture(scope="session")
+def closed_prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody]:
+    yield from start_prosody(tmp_path_factory.mktemp("closed"), registration=False)
+
+
+@pytest.fixture(scope="session")
+def tls12_prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody]:
+    yield from start_prosody(tmp_path_factory.mktemp("tls12"), protocol="tlsv1_2")
+
+
+# --- running ------------------------------------------------------------------------------
+
+
+def run_clean(main: Callable[[], Any], *, limit_s: float = 60.0) -> Any:
+    """Run a coroutine function; afterwards no task and no transport may be left."""
+
+    async def body() -> Any:
+        async with asyncio.timeout(limit_s):
+            result = await main()
+        # The last callbacks of closed transports.
+        for _ in range(10):
+            await asyncio.sleep(0)
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        assert not left, left
+        return result
+
+    result = asyncio.run(body())
+    gc.collect()  # an unclosed socket is a ResourceWarning, and that an error
+    return result

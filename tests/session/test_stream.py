@@ -1,0 +1,678 @@
+import asyncio
+import inspect
+import os
+import re
+import selectors
+from collections.abc import Callable, Coroutine
+from itertools import pairwise
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from coykiosk.contract import Jid, Secret
+from coykiosk.errors import ErrorCode, UserError
+from coykiosk.ports import IsolationKey
+from coykiosk.session.binding import Bound
+from coykiosk.session.inbound import (
+    Inbound,
+    MessageError,
+    MessageIn,
+    PresenceIn,
+    RosterReceived,
+    SubscriptionAsked,
+)
+from coykiosk.session.opening import Opened, Purpose, Trust, open_session
+from coykiosk.session.stream import XmppStream
+from coykiosk.session.xmlguard import POST_AUTH_LIMITS
+from coykiosk.session.xmlreader import XmlReader
+from tests.session.conftest import LoopbackDialer, Prosody, make_route, run_clean
+from tests.support.chance import seeded
+
+US = Jid("me", "a.example", "here")
+BOB = Jid("bob", "b.example", "phone")
+HEAD = (
+    b"<stream:stream xmlns='jabber:client' from='a.example' id='1' version='1.0' "
+    b"xmlns:stream='http://etherx.jabber.org/streams'>"
+)
+STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+END = b"</stream:stream>"
+
+
+class QueueStream:
+    """A ports.Stream whose other end is the test."""
+
+    def __init__(self) -> None:
+        self.incoming: asyncio.Queue[bytes | UserError] = asyncio.Queue()
+        self.written: list[bytes] = []
+        self.has_written = asyncio.Event()
+        self.is_closed = False
+
+    def say(self, *chunks: bytes | UserError) -> None:
+        for chunk in chunks:
+            self.incoming.put_nowait(chunk)
+
+    async def read(self) -> bytes:
+        chunk = await self.incoming.get()
+        if isinstance(chunk, UserError):
+            raise chunk
+        return chunk
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+        self.has_written.set()
+
+    async def drain(self) -> None:
+        return
+
+    async def close(self) -> None:
+        self.is_closed = True
+
+    async def next_written(self) -> str:
+        while not self.written:
+            self.has_written.clear()
+            await self.has_written.wait()
+        return self.written.pop(0).decode()
+
+
+class Bench:
+    """A stream under test, its wire, and what came out of it."""
+
+    def __init__(
+        self,
+        *,
+        rest: bytes = b"",
+        early: tuple[str, ...] = (),
+        on_value: Callable[[Inbound], None] | None = None,
+    ) -> None:
+        reader = XmlReader(POST_AUTH_LIMITS)
+        reader.feed(HEAD + rest)
+        self.wire = QueueStream()
+        self.values: list[Inbound] = []
+        elements = tuple(ET.fromstring(text) for text in early)  # noqa: S314 - our own words
+        opened = Opened(
+            stream=self.wire,
+            bound=Bound(US, elements, "roster-1"),
+            reader=reader,
+            channel_bound=False,
+            pin="",
+            trust=Trust.CHAIN,
+        )
+        self.stream = XmppStream(
+            opened,
+            on_inbound=on_value or self.values.append,
+            random_bytes=seeded(7),
+        )
+
+    async def run(self, *chunks: bytes | UserError) -> None:
+        """Run on prepared chunks until the stream ends."""
+        self.wire.say(*chunks)
+        await self.stream.run()
+
+    @property
+    def answers(self) -> list[str]:
+        return [data.decode() for data in self.wire.written]
+
+
+def run_to_end(*chunks: bytes, **options: Any) -> tuple[Bench, UserError]:
+    async def main() -> tuple[Bench, UserError]:
+        bench = Bench(**options)
+        with pytest.raises(UserError) as caught:
+            await bench.run(*chunks)
+        assert bench.wire.is_closed
+        return bench, caught.value
+
+    result: tuple[Bench, UserError] = run_clean(main)
+    return result
+
+
+# --- reading -------------------------------------------------------------------------------
+
+
+def test_stream_gives_values_in_order_however_the_bytes_are_cut() -> None:
+    data = (
+        "<iq type='result' id='roster-1'><query xmlns='jabber:iq:roster'/></iq>"
+        "<presence from='bob@b.example/phone'/> \n"
+        "<message from='bob@b.example/phone' type='chat'><body>ä</body></message>"
+        "<presence from='eve@e.example' type='subscribe'/></stream:stream>"
+    ).encode()
+
+    bench, error = run_to_end(*(data[at : at + 1] for at in range(len(data))))
+
+    assert bench.values == [
+        RosterReceived((), is_push=False),
+        PresenceIn(BOB, available=True),
+        MessageIn(BOB, "ä", "", delayed=False, is_copy=False),
+        SubscriptionAsked(Jid("eve", "e.example")),
+    ]
+    assert bench.answers == []
+    assert error.code is ErrorCode.CONNECTION_LOST
+
+
+def test_stream_begins_with_what_came_together_with_the_binding() -> None:
+    message = (
+        "<message xmlns='jabber:client' from='bob@b.example'><body>{}</body></message>"
+    )
+
+    bench, _ = run_to_end(
+        END, early=(message.format("1"),), rest=message.format("2").encode()
+    )
+
+    bodies = [value.body for value in bench.values if isinstance(value, MessageIn)]
+    assert bodies == ["1", "2"]
+
+
+@pytest.mark.parametrize(
+    ("chunk", "code", "reason"),
+    [
+        pytest.param(b"", ErrorCode.CONNECTION_LOST, None, id="cut"),
+        pytest.param(END, ErrorCode.CONNECTION_LOST, None, id="closed"),
+        pytest.param(
+            b"<stream:error><system-shutdown "
+            b"xmlns='urn:ietf:params:xml:ns:xmpp-streams'/></stream:error>",
+            ErrorCode.CONNECTION_LOST,
+            None,
+            id="shutdown",
+        ),
+        pytest.param(
+            b"<stream:error><see-other-host xmlns="
+            b"'urn:ietf:params:xml:ns:xmpp-streams'>evil.example</see-other-host>"
+            b"</stream:error>",
+            ErrorCode.CONNECTION_LOST,
+            None,
+            id="sent elsewhere",
+        ),
+        pytest.param(
+            b"<stream:error><conflict xmlns='urn:ietf:params:xml:ns:xmpp-streams'/>"
+            b"</stream:error>",
+            ErrorCode.SERVER_CONFUSED,
+            "conflict",
+            id="replaced",
+        ),
+        pytest.param(
+            b"<!DOCTYPE x>",
+            ErrorCode.SERVER_CONFUSED,
+            "document-type-entity-or-comment",
+            id="DTD",
+        ),
+        pytest.param(
+            b"<message><body>" + b"x" * 300_000,
+            ErrorCode.SERVER_CONFUSED,
+            "too-large",
+            id="huge",
+        ),
+        pytest.param(
+            b"<a></b>", ErrorCode.SERVER_CONFUSED, "not-well-formed", id="malformed"
+        ),
+    ],
+)
+def test_stream_ends_with_the_reason(
+    chunk: bytes, code: ErrorCode, reason: str | None
+) -> None:
+    bench, error = run_to_end(chunk)
+
+    assert error.code is code
+    assert error.facts.get("reason") == reason
+    assert error.facts["server"] == "a.example"
+    assert bench.answers == []
+
+
+def test_stream_passes_on_that_tor_has_stopped() -> None:
+    async def main() -> ErrorCode:
+        bench = Bench()
+        with pytest.raises(UserError) as caught:
+            await bench.run(UserError(ErrorCode.TOR_STOPPED))
+        return caught.value.code
+
+    assert run_clean(main) is ErrorCode.TOR_STOPPED
+
+
+def test_stream_raises_the_bug_of_a_callback_and_tells_nobody_of_it() -> None:
+    def buggy(_value: Inbound) -> None:
+        msg = "a bug"
+        raise ZeroDivisionError(msg)
+
+    async def main() -> list[str]:
+        bench = Bench(on_value=buggy)
+        with pytest.raises(ZeroDivisionError):
+            await bench.run(b"<presence from='bob@b.example'/>")
+        assert bench.wire.is_closed
+        return bench.answers
+
+    assert run_clean(main) == []
+
+
+def test_stream_raises_what_slixmpp_would_have_swallowed() -> None:
+    async def main() -> None:
+        bench = Bench()
+
+        async def crash(_data: object) -> None:
+            msg = "in a handler"
+            raise ZeroDivisionError(msg)
+
+        bench.stream.add_event_handler("anything", crash)
+        bench.stream.event("anything")
+        with pytest.raises(ZeroDivisionError):
+            await bench.run()
+
+    run_clean(main)
+
+
+# --- answering -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        "<query xmlns='jabber:iq:version'/>",
+        "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+        "<time xmlns='urn:xmpp:time'/>",
+        "<query xmlns='jabber:iq:last'/>",
+        "<ping xmlns='urn:xmpp:ping'/>",
+        "<query xmlns='jabber:iq:roster'><item jid='eve@e.example'/></query>",
+        "",
+    ],
+)
+@pytest.mark.parametrize("kind", ["get", "set"])
+def test_stream_answers_every_stranger_with_the_same_words(
+    kind: str, payload: str
+) -> None:
+    request = f"<iq type='{kind}' id='q' from='eve@e.example/x'>{payload}</iq>"
+
+    bench, _ = run_to_end(request.encode(), END)
+
+    expected = (
+        '<iq type="error" id="q" to="eve@e.example/x"><error type="cancel">'
+        f'<service-unavailable xmlns="{STANZAS}" /></error></iq>'
+    )
+    assert bench.answers == [expected]
+    assert bench.values == []
+
+
+@pytest.mark.parametrize("sender", ["", "from='a.example'", "from='me@a.example'"])
+def test_stream_answers_a_ping_of_our_own_server(sender: str) -> None:
+    request = f"<iq type='get' id='p' {sender}><ping xmlns='urn:xmpp:ping'/></iq>"
+
+    bench, _ = run_to_end(request.encode(), END)
+
+    [answer] = bench.answers
+    assert re.match('<iq type="result" id="p"', answer)
+
+
+def test_stream_answers_a_roster_push_and_passes_it_on() -> None:
+    push = (
+        b"<iq type='set' id='r'><query xmlns='jabber:iq:roster'>"
+        b"<item jid='bob@b.example' subscription='to'/></query></iq>"
+    )
+
+    bench, _ = run_to_end(push, END)
+
+    assert bench.answers == ['<iq type="result" id="r" />']
+    [value] = bench.values
+    assert isinstance(value, RosterReceived)
+    assert value.is_push
+
+
+@pytest.mark.parametrize(
+    "stanza",
+    [
+        pytest.param(
+            b"<iq type='result' id='roster-1' from='eve@e.example'>"
+            b"<query xmlns='jabber:iq:roster'><item jid='eve@e.example'/></query></iq>",
+            id="roster from a stranger",
+        ),
+        pytest.param(b"<iq type='result' id='nobody-asked'/>", id="stray result"),
+        pytest.param(b"<iq type='error' id='nobody-asked'/>", id="stray error"),
+        pytest.param(b"<iq type='made-up' id='q' from='e@e'/>", id="unknown type"),
+        pytest.param(b"<iq id='q'/>", id="no type"),
+        pytest.param(b"<presence type='subscribed' from='e@e'/>", id="subscribed"),
+        pytest.param(b"<message from='e@e'/>", id="empty message"),
+        pytest.param(b"<stream:features/>", id="features again"),
+        pytest.param(b"<r xmlns='urn:xmpp:sm:3'/>", id="not negotiated"),
+        pytest.param(b"<wobble xmlns='urn:x'/>", id="unknown"),
+    ],
+)
+def test_stream_ignores(stanza: bytes) -> None:
+    bench, _ = run_to_end(stanza, END)
+
+    assert bench.values == []
+    assert bench.answers == []
+
+
+def test_stream_never_answers_a_request_to_see_us() -> None:
+    bench, _ = run_to_end(b"<presence type='subscribe' from='e@e.example'/>", END)
+
+    assert bench.answers == []
+    assert bench.values == [SubscriptionAsked(Jid("e", "e.example"))]
+
+
+# --- sending and closing ---------------------------------------------------------------------------
+
+
+def test_stream_sends_a_message_at_once() -> None:
+    async def main() -> list[str]:
+        bench = Bench()
+        bench.stream.send_message(BOB, "?OTR:AAMD", message_id="f" * 32)
+        written = bench.answers
+        await bench.stream.close()
+        return written
+
+    [text] = run_clean(main)
+
+    assert text.startswith('<message type="chat" to="bob@b.example/phone" id="fff')
+    assert "lang" not in text
+
+
+def test_stream_says_goodbye_and_waits_for_the_servers() -> None:
+    async def main() -> list[str]:
+        bench = Bench()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bench.stream.run())
+            closing = group.create_task(bench.stream.close())
+            assert await bench.wire.next_written() == "</stream:stream>"
+            assert not closing.done()
+            bench.wire.say(END)
+        assert bench.wire.is_closed
+        await bench.stream.close()
+        return bench.answers
+
+    assert run_clean(main) == []
+
+
+def test_stream_closes_at_once_when_the_goodbye_takes_too_long() -> None:
+    async def main() -> bool:
+        bench = Bench()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(bench.stream.run())
+            await asyncio.sleep(0)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.01):
+                    await bench.stream.close()
+            assert bench.wire.is_closed
+            bench.stream.abort()
+            await running
+        return running.done()
+
+    assert run_clean(main)
+
+
+def test_stream_leaves_nothing_behind_when_cancelled() -> None:
+    async def main() -> bool:
+        bench = Bench()
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(bench.stream.run())
+            await asyncio.sleep(0)
+            running.cancel()
+        return bench.wire.is_closed
+
+    assert run_clean(main)
+
+
+def test_stream_closes_when_it_was_never_run() -> None:
+    async def main() -> tuple[bool, list[str]]:
+        bench = Bench()
+        await bench.stream.close()
+        return bench.wire.is_closed, bench.answers
+
+    assert run_clean(main) == (True, ["</stream:stream>"])
+
+
+# --- staying alive, on a clock that jumps ----------------------------------------------------------
+
+
+class JumpingSelector(selectors.DefaultSelector):
+    """Where others wait, this one moves the clock."""
+
+    clock = 0.0
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            assert timeout is not None, "nothing will ever happen"
+            self.clock += max(timeout, 0.0)
+        return ready
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._jumping = JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.clock
+
+
+def run_jumping(main: Coroutine[Any, Any, Any]) -> Any:
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        return runner.run(main)
+
+
+PING = re.compile(
+    r'<iq type="get" id="([0-9a-f]{32})" to="a\.example"><ping xmlns="urn:xmpp:ping" />'
+)
+
+
+def test_stream_pings_at_moments_that_are_no_beacon() -> None:
+    async def main() -> list[float]:
+        bench = Bench()
+        loop = asyncio.get_running_loop()
+        moments = [loop.time()]
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(bench.stream.run())
+            for _ in range(20):
+                ping = PING.match(await bench.wire.next_written())
+                assert ping is not None
+                moments.append(loop.time())
+                answer = f"<iq type='error' id='{ping.group(1)}' from='a.example'/>"
+                bench.wire.say(answer.encode())
+            running.cancel()
+        return moments
+
+    moments = run_jumping(main())
+
+    gaps = [b - a for a, b in pairwise(moments)]
+    assert all(60 <= gap <= 121 for gap in gaps)
+    assert max(gaps) - min(gaps) > 20
+
+
+def test_stream_says_connection_lost_when_nothing_is_heard_after_a_ping() -> None:
+    async def main() -> tuple[ErrorCode, float, bool]:
+        bench = Bench()
+        with pytest.raises(UserError) as caught:
+            await bench.run()
+        moment = asyncio.get_running_loop().time()
+        return caught.value.code, moment, bench.wire.is_closed
+
+    code, moment, is_closed = run_jumping(main())
+
+    assert code is ErrorCode.CONNECTION_LOST
+    assert 120 <= moment <= 181
+    assert is_closed
+
+
+def test_stream_writes_nothing_by_itself_but_pings() -> None:
+    """slixmpp would write a blank every 300 seconds."""
+
+    async def main() -> list[str]:
+        bench = Bench()
+        bench.stream.event("session_start")
+        with pytest.raises(UserError):
+            await bench.run()
+        return bench.answers
+
+    written = run_jumping(main())
+
+    assert len(written) == 1
+    assert PING.match(written[0])
+
+
+# --- slixmpp itself -----------------------------------------------------------------------------------
+
+
+OVERRIDDEN = (
+    "__init__",
+    "_attempt_connection",
+    "_start_keepalive",
+    "abort",
+    "connect",
+    "exception",
+    "get_dns_records",
+    "new_id",
+    "send",
+    "send_message",
+    "send_raw",
+)
+
+
+def test_slixmpp_still_has_the_hooks_that_we_use() -> None:
+    """Semi-private: should a version change them, this must be looked at again."""
+    base = XmppStream.__mro__[1]
+
+    for name in (*OVERRIDDEN, "_spawn_event", "add_filter", "start_stream_handler"):
+        assert callable(getattr(base, name))
+
+
+def test_slixmpp_has_no_attribute_that_ours_would_hide() -> None:
+    async def main() -> set[str]:
+        base = XmppStream.__mro__[1]
+        plain = base("me@a.example", loop=asyncio.get_running_loop())
+        theirs = set(vars(plain)) | set(dir(base))
+        source = inspect.getsource(XmppStream)
+        ours = set(re.findall(r"self\.(\w+)(?:: [^=]+)? = ", source))
+        ours |= set(re.findall(r"def (\w+)\(", source)) - set(OVERRIDDEN)
+        return ours & theirs
+
+    assert run_clean(main) == {"auto_authorize", "auto_subscribe"}
+
+
+def test_slixmpp_cannot_connect_or_resolve() -> None:
+    async def main() -> None:
+        bench = Bench()
+        with pytest.raises(AssertionError):
+            bench.stream.connect("127.0.0.1", 1)
+        with pytest.raises(AssertionError):
+            await bench.stream.get_dns_records("a.example")
+        with pytest.raises(AssertionError):
+            await bench.stream._attempt_connection("127.0.0.1", 1, False, None)
+        await bench.stream.close()
+
+    run_clean(main)
+
+
+def test_slixmpp_loads_no_plugin_and_approves_nobody() -> None:
+    async def main() -> None:
+        bench = Bench()
+        assert not list(bench.stream.plugin)
+        assert bench.stream.auto_authorize is None
+        assert bench.stream.auto_subscribe is False
+        await bench.stream.close()
+
+    run_clean(main)
+
+
+# --- two accounts on real Prosody ----------------------------------------------------------------------
+
+
+async def sign_in(prosody: Prosody) -> Opened:
+    return await open_session(
+        LoopbackDialer(prosody.direct_port),
+        make_route(),
+        localpart="s" + os.urandom(6).hex(),
+        password=Secret(os.urandom(12).hex()),
+        purpose=Purpose.REGISTER,
+        isolation_key=IsolationKey.fresh(os.urandom),
+        random_bytes=os.urandom,
+        on_step=lambda _: None,
+    )
+
+
+class Person:
+    """An account that is online, and a queue of the messages it gets."""
+
+    def __init__(self, opened: Opened) -> None:
+        self.jid = opened.jid
+        self.values: asyncio.Queue[Inbound] = asyncio.Queue()
+        self.stream = XmppStream(
+            opened, on_inbound=self.values.put_nowait, random_bytes=os.urandom
+        )
+
+    async def next_of(self, *kinds: type[Inbound]) -> Inbound:
+        while True:
+            value = await self.values.get()
+            if isinstance(value, kinds):
+                return value
+
+
+@pytest.mark.network
+def test_two_accounts_exchange_messages_through_prosody(prosody: Prosody) -> None:
+    async def main() -> tuple[Inbound, Inbound]:
+        alice, bob = [Person(await sign_in(prosody)) for _ in range(2)]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(alice.stream.run())
+            group.create_task(bob.stream.run())
+            await alice.next_of(RosterReceived)
+            alice.stream.send_message(bob.jid.bare, "?OTRv3?", message_id="1" * 32)
+            asked = await bob.next_of(MessageIn)
+            assert isinstance(asked, MessageIn)
+            text = "?OTR:" + "A" * 4000 + "."
+            bob.stream.send_message(asked.sender, text, message_id="2" * 32)
+            answered = await alice.next_of(MessageIn)
+            await alice.stream.close()
+            await bob.stream.close()
+        assert asked.sender == alice.jid
+        return asked, answered
+
+    asked, answered = run_clean(main)
+
+    assert asked.body == "?OTRv3?"
+    assert asked.message_id == "1" * 32
+    assert answered.body == "?OTR:" + "A" * 4000 + "."
+
+
+@pytest.mark.network
+def test_a_message_to_nobody_comes_back_from_prosody(prosody: Prosody) -> None:
+    async def main() -> Inbound:
+        alice = Person(await sign_in(prosody))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(alice.stream.run())
+            nobody = Jid("nobody", alice.jid.domainpart)
+            alice.stream.send_message(nobody, "?OTRv3?", message_id="3" * 32)
+            error = await alice.next_of(MessageError)
+            await alice.stream.close()
+        return error
+
+    error = run_clean(main)
+
+    assert isinstance(error, MessageError)
+    assert (error.message_id, error.condition) == ("3" * 32, "service-unavailable")
+
+
+@pytest.mark.network
+def test_a_stream_pings_prosody_and_is_answered(
+    prosody: Prosody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coykiosk.session.stream.PING_EVERY_S", (0.0, 0.0))
+    monkeypatch.setattr("coykiosk.session.stream.PING_LIMIT_S", 10.0)
+
+    async def main() -> None:
+        opened = await sign_in(prosody)
+        alice = Person(opened)
+        has_many = asyncio.Event()
+        answers: list[bytes] = []
+        real_feed = opened.reader.feed
+
+        def feed(data: bytes) -> None:
+            answers.extend(re.findall(rb"<iq [^>]*type='result'", data))
+            if len(answers) > 5:
+                has_many.set()
+            real_feed(data)
+
+        monkeypatch.setattr(opened.reader, "feed", feed)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(alice.stream.run())
+            await has_many.wait()
+            running.cancel()
+
+    run_clean(main, limit_s=20)
