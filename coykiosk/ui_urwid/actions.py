@@ -1,0 +1,123 @@
+"""The vocabulary of the keyboard: what has the keys, and what a key can do there.
+
+Rule: pure names; `keys` says which key does what where, `shell` does it.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from coykiosk.text import _
+
+__all__ = ["Action", "Binding", "Where", "key_name"]
+
+
+class Where(Enum):
+    """What has the keys; decides which bindings apply."""
+
+    STARTING = auto()
+    """Nothing is known yet; only help and quit."""
+    START_WORDS = auto()
+    """The start screen, showing the words made for the person."""
+    START_OWN = auto()
+    """The start screen, while the person types words of their own."""
+    UNLOCK = auto()
+    PROGRESS = auto()
+    SIGNING_IN = auto()
+    WHO_ENTRY = auto()
+    """The screen that asks whom to talk to; the cursor is in the address."""
+    WHO_REQUEST = auto()
+    """The same screen; a stranger's request is chosen."""
+    WHO_CHAT = auto()
+    """The same screen; a chat is chosen."""
+    CHAT = auto()
+    SHEET = auto()
+    """Something to read lies over the screen: help, words, Tor, reasons, an error."""
+    CONFIRM = auto()
+    """A question lies over the screen."""
+    CONFIRM_QUIT = auto()
+    CLOSING = auto()
+
+
+class Action(Enum):
+    """What a key does."""
+
+    HELP = auto()
+    TAKE_WORDS = auto()
+    TAKE_OWN = auto()
+    BACK_TO_WORDS = auto()
+    NEW_WORDS = auto()
+    KEEP_NOTHING = auto()
+    UNLOCK = auto()
+    SHOW_HIDE = auto()
+    CANCEL = auto()
+    OPEN = auto()
+    ACCEPT = auto()
+    REFUSE = auto()
+    CHOOSE_NEXT = auto()
+    CHOOSE_PREVIOUS = auto()
+    SEND = auto()
+    OLDER = auto()
+    NEWER = auto()
+    NEWEST = auto()
+    RECALL_OLDER = auto()
+    RECALL_NEWER = auto()
+    WHO = auto()
+    TOR = auto()
+    RETRY = auto()
+    WORDS = auto()
+    TRIED = auto()
+    ENCRYPT = auto()
+    NEW_KEY = auto()
+    NEXT_CHAT = auto()
+    PREVIOUS_CHAT = auto()
+    UNREAD_CHAT = auto()
+    CLOSE_SHEET = auto()
+    SCROLL_DOWN = auto()
+    SCROLL_UP = auto()
+    REDRAW = auto()
+    YES = auto()
+    NO = auto()
+    QUIT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """One row of the table."""
+
+    action: Action
+    keys: tuple[str, ...]
+    """urwid's names, the one we advertise first."""
+    where: frozenset[Where]
+    label: str
+    """One to three words for the hint line; "" keeps it out of there."""
+    help: str
+    """One sentence for the help screen."""
+    slash: str = ""
+    """The word that does the same when typed behind a slash in a chat."""
+    only_when_empty: tuple[str, ...] = ()
+    """Those of `keys` that are text once something has been typed."""
+
+
+_KEY_NAMES: Final = {
+    "enter": _("Enter"),
+    "esc": _("Esc"),
+    "delete": _("Delete"),
+    "tab": _("Tab"),
+    "shift tab": _("Shift+Tab"),
+    "up": _("Up"),
+    "down": _("Down"),
+    "page up": _("PgUp"),
+    "page down": _("PgDn"),
+    "end": _("End"),
+}
+
+
+def key_name(key: str) -> str:
+    """Return urwid's name of a key as people write it: `ctrl q` is Ctrl+Q."""
+    if key in _KEY_NAMES:
+        return _KEY_NAMES[key]
+    *modifiers, last = key.split(" ")
+    names = {"ctrl": "Ctrl", "meta": "Alt", "shift": "Shift"}
+    shown = last.upper() if len(last) == 1 or last[0] == "f" else last.title()
+    return "+".join([*(names[modifier] for modifier in modifiers), shown])

@@ -1,0 +1,342 @@
+"""What each action of the key table does.
+
+Rule: one small deed for each action; it changes the desk and submits commands.
+None of them waits: what comes of a command arrives as an event.
+"""
+
+from collections.abc import Callable
+from typing import assert_never
+
+from coykiosk.contract import (
+    AcceptContact,
+    AcceptNewKey,
+    AskCircuit,
+    CancelCreation,
+    Connect,
+    CreateAccount,
+    Jid,
+    OpenChat,
+    Quit,
+    RefuseContact,
+    RestartEncryption,
+    Secret,
+    SendMessage,
+    UnlockVault,
+)
+from coykiosk.text import _
+from coykiosk.ui_urwid import steps
+from coykiosk.ui_urwid.actions import Action, Where
+from coykiosk.ui_urwid.chat import Typed
+from coykiosk.ui_urwid.desk import Desk
+from coykiosk.ui_urwid.dialogs import Dialog
+from coykiosk.ui_urwid.view import Page, TorPhase
+from coykiosk.ui_urwid.welcome import Judgement
+
+__all__ = ["Deeds"]
+
+
+class Deeds:
+    """Carries out actions on a desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._generation = 0
+        self._enter_waits = False
+        self._table: dict[Action, Callable[[], None]] = {
+            **self._welcome_table(),
+            **self._talking_table(),
+            **self._reading_table(),
+        }
+
+    def do(self, action: Action) -> None:
+        """Carry out one action."""
+        self._table[action]()
+
+    def _welcome_table(self) -> dict[Action, Callable[[], None]]:
+        return {
+            Action.TAKE_WORDS: self._take_words,
+            Action.TAKE_OWN: self._take_own,
+            Action.BACK_TO_WORDS: self._back_to_words,
+            Action.NEW_WORDS: self._desk.welcome.new_words,
+            Action.KEEP_NOTHING: self._keep_nothing,
+            Action.UNLOCK: self._unlock,
+            Action.SHOW_HIDE: self._show_hide,
+            Action.CANCEL: self._cancel,
+            Action.QUIT: self._quit,
+            Action.RETRY: self._retry,
+        }
+
+    def _talking_table(self) -> dict[Action, Callable[[], None]]:
+        return {
+            Action.OPEN: self._open_chat,
+            Action.ACCEPT: self._accept,
+            Action.REFUSE: self._refuse,
+            Action.CHOOSE_NEXT: lambda: self._choose(1),
+            Action.CHOOSE_PREVIOUS: lambda: self._choose(-1),
+            Action.SEND: self._send,
+            Action.RECALL_OLDER: lambda: self._recall(-1),
+            Action.RECALL_NEWER: lambda: self._recall(1),
+            Action.OLDER: lambda: self._page_log(-1),
+            Action.NEWER: lambda: self._page_log(1),
+            Action.NEWEST: lambda: self._page_log(0),
+            Action.WHO: self._who,
+            Action.ENCRYPT: self._encrypt,
+            Action.NEW_KEY: self._new_key,
+            Action.NEXT_CHAT: lambda: self._turn(1),
+            Action.PREVIOUS_CHAT: lambda: self._turn(-1),
+            Action.UNREAD_CHAT: self._unread,
+        }
+
+    def _reading_table(self) -> dict[Action, Callable[[], None]]:
+        sheet = self._desk.open_sheet
+        return {
+            Action.HELP: lambda: sheet(Action.HELP, _("Help: what the keys do here")),
+            Action.WORDS: lambda: sheet(Action.WORDS, _("The words of your vault")),
+            Action.TRIED: lambda: sheet(Action.TRIED, _("Servers tried so far")),
+            Action.TOR: self._tor,
+            Action.CLOSE_SHEET: self._close_sheet,
+            Action.SCROLL_DOWN: lambda: self._scroll(1),
+            Action.SCROLL_UP: lambda: self._scroll(-1),
+            Action.YES: self._yes,
+            Action.NO: self._no,
+            Action.REDRAW: self._redraw,
+        }
+
+    # --- before there is an account ----------------------------------------------
+
+    def passphrase_edited(self) -> None:
+        """The person's own words changed: judge them anew."""
+        self._generation += 1
+        self._enter_waits = False
+        self._desk.welcome.edited()
+        if self._desk.state.page is Page.START and not self._desk.welcome.own.is_empty:
+            self._desk.ask_judge(self._desk.welcome.own.text(), self._generation)
+
+    def judged(self, generation: int, *, is_enough: bool) -> None:
+        """The strength of the words as they were at that generation is known."""
+        welcome = self._desk.welcome
+        if generation != self._generation or welcome.own.is_empty:
+            return
+        welcome.judgement = Judgement.ENOUGH if is_enough else Judgement.WEAK
+        if self._enter_waits:
+            self._take_own()
+
+    def _take_words(self) -> None:
+        words = self._desk.welcome.words
+        if words:
+            self._create(words.copy())
+
+    def _take_own(self) -> None:
+        welcome = self._desk.welcome
+        match welcome.judgement:
+            case Judgement.UNKNOWN:
+                self._enter_waits = True
+                welcome.judgement = Judgement.CHECKING
+            case Judgement.CHECKING:
+                self._enter_waits = True
+            case Judgement.WEAK:
+                self._enter_waits = False
+                welcome.was_refused = True
+            case Judgement.ENOUGH:
+                self._enter_waits = False
+                welcome.forget_words()
+                self._create(welcome.own.take())
+            case _:
+                assert_never(welcome.judgement)
+
+    def _back_to_words(self) -> None:
+        self._desk.welcome.own.clear()
+        self.passphrase_edited()
+
+    def _keep_nothing(self) -> None:
+        if self._desk.state.unlocking:
+            return  # the vault is being opened; wait for what comes of it
+        self._desk.welcome.own.clear()
+        self._desk.welcome.unlock.clear()
+        self._desk.welcome.forget_words()
+        self._create(None)
+
+    def _create(self, passphrase: Secret | None) -> None:
+        keep = passphrase is not None
+        self._desk.state = steps.creation_started(self._desk.state, keep=keep)
+        self._desk.submit(CreateAccount(passphrase))
+
+    def _unlock(self) -> None:
+        field = self._desk.welcome.field(self._desk.state)
+        if field is None or field.is_empty:
+            return
+        self._desk.state = steps.unlocking_started(self._desk.state)
+        self._desk.submit(UnlockVault(field.take()))
+
+    def _show_hide(self) -> None:
+        field = self._desk.welcome.field(self._desk.state)
+        if field is not None:
+            field.is_shown = not field.is_shown
+
+    def _cancel(self) -> None:
+        self._desk.state = steps.cancelling(self._desk.state)
+        self._desk.submit(CancelCreation())
+
+    def _retry(self) -> None:
+        view = self._desk.state
+        if view.page is Page.SIGNING_IN and view.account is None:
+            self._desk.state = steps.creation_started(view, keep=True)
+            self._desk.submit(CreateAccount(None))
+        elif view.offline is not None or view.tor.phase is TorPhase.STOPPED:
+            self._desk.submit(Connect())
+
+    # --- people -------------------------------------------------------------------
+
+    def _choose(self, step: int) -> None:
+        self._desk.who.choose(self._desk.state, step)
+
+    def _open_chat(self) -> None:
+        desk = self._desk
+        contact = desk.who.chosen
+        if contact is None:
+            contact = desk.who.typed_address(desk.state)
+        if contact is not None:
+            self._ask_for(contact)
+
+    def _ask_for(self, contact: Jid) -> None:
+        desk = self._desk
+        is_there = contact in desk.state.chats
+        desk.state = steps.chat_asked_for(desk.state, contact)
+        if is_there:
+            desk.who.clear()
+        else:
+            # What was typed stays until the chat is there: it may have a slip in it.
+            desk.submit(OpenChat(contact))
+
+    def _accept(self) -> None:
+        desk = self._desk
+        contact = desk.who.chosen
+        if contact is not None:
+            desk.who.unchoose()
+            desk.state = steps.request_answered(desk.state, contact, accepted=True)
+            desk.submit(AcceptContact(contact))
+
+    def _refuse(self) -> None:
+        desk = self._desk
+        contact = desk.who.chosen
+        if contact is not None:
+            desk.who.unchoose()
+            desk.state = steps.request_answered(desk.state, contact, accepted=False)
+            desk.submit(RefuseContact(contact))
+
+    def _who(self) -> None:
+        desk = self._desk
+        current = desk.state.current
+        if desk.state.page is Page.CHAT:
+            desk.state = steps.who_shown(desk.state)
+        elif current is not None:
+            desk.state = steps.chat_shown(desk.state, current)
+
+    def _turn(self, step: int) -> None:
+        desk = self._desk
+        contacts = list(desk.state.chats)
+        if not contacts:
+            return
+        if desk.current is None:
+            at = 0 if step > 0 else len(contacts) - 1
+        else:
+            at = (contacts.index(desk.current) + step) % len(contacts)
+        desk.state = steps.chat_shown(desk.state, contacts[at])
+
+    def _unread(self) -> None:
+        desk = self._desk
+        for contact, chat in desk.state.chats.items():
+            if chat.n_unread:
+                desk.state = steps.chat_shown(desk.state, contact)
+                return
+
+    # --- one chat -----------------------------------------------------------------
+
+    def _send(self) -> None:
+        chat = self._desk.state.chat
+        if chat is None:
+            return
+        match self._desk.chat.submit(chat):
+            case Typed(text):
+                self._desk.submit(SendMessage(chat.contact, text))
+            case Action() as action:
+                self.do(action)
+            case None:
+                pass
+
+    def _recall(self, step: int) -> None:
+        if self._desk.current is not None:
+            self._desk.chat.recall(self._desk.current, step)
+
+    def _page_log(self, step: int) -> None:
+        if self._desk.current is None:
+            return
+        log = self._desk.chat.log(self._desk.current)
+        if step == 0:
+            log.to_newest()
+        elif step < 0:
+            log.page_up()
+        else:
+            log.page_down()
+
+    def _encrypt(self) -> None:
+        if self._desk.current is not None:
+            self._desk.submit(RestartEncryption(self._desk.current))
+
+    def _new_key(self) -> None:
+        chat = self._desk.state.chat
+        if chat is not None and chat.key_is_new:
+            title = _("Is this key theirs?")
+            key = chat.their_fingerprint
+            self._desk.open(Dialog(Where.CONFIRM, title, Action.NEW_KEY, key=key))
+
+    # --- what lies over the screen ---------------------------------------------------
+
+    def _tor(self) -> None:
+        self._desk.open_sheet(Action.TOR, _("Tor, and the path of your connection"))
+        if self._desk.state.account is not None:
+            self._desk.submit(AskCircuit())
+
+    def _scroll(self, pages: int) -> None:
+        if self._desk.where in {Where.SHEET, Where.CONFIRM, Where.CONFIRM_QUIT}:
+            self._desk.sheet.scroll(pages)
+        elif self._desk.state.page is Page.WHO:
+            self._desk.who.scroll(pages)
+        else:
+            self._desk.welcome.scroll(pages)
+
+    def _close_sheet(self) -> None:
+        if self._desk.dialog is not None:
+            self._desk.dialog = None
+        else:
+            self._desk.state = steps.problem_read(self._desk.state)
+
+    def _yes(self) -> None:
+        dialog, self._desk.dialog = self._desk.dialog, None
+        if dialog is None:
+            return
+        if dialog.where is Where.CONFIRM_QUIT:
+            self._leave()
+        elif dialog.kind is Action.NEW_KEY:
+            if self._desk.current is not None and dialog.key is not None:
+                self._desk.submit(AcceptNewKey(self._desk.current, dialog.key))
+        elif self._desk.current is not None:
+            self._desk.chat.paste(self._desk.current, dialog.text)
+
+    def _no(self) -> None:
+        self._desk.dialog = None
+
+    def _redraw(self) -> None:
+        self._desk.wants_redraw = True
+
+    def _quit(self) -> None:
+        if self._desk.state.page in {Page.WHO, Page.CHAT}:
+            title = _("Quit?")
+            self._desk.open(Dialog(Where.CONFIRM_QUIT, title, Action.QUIT))
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._desk.dialog = None
+        self._desk.state = steps.closing(self._desk.state)
+        self._desk.submit(Quit())

@@ -1,0 +1,86 @@
+"""What lies before the person: the state, the pages, and what covers them.
+
+Rule: this is the one mutable place of the screen. `deeds` changes it for a key,
+`shell` for an event and for text, and `shell` draws it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from coykiosk.contract import Command, Jid
+from coykiosk.ui_urwid.actions import Action, Where
+from coykiosk.ui_urwid.chat import ChatPage
+from coykiosk.ui_urwid.dialogs import Dialog
+from coykiosk.ui_urwid.roster import WhoPage
+from coykiosk.ui_urwid.sheet import Sheet
+from coykiosk.ui_urwid.view import Page, ViewState
+from coykiosk.ui_urwid.welcome import WelcomePage
+
+__all__ = ["Desk"]
+
+
+@dataclass(slots=True)
+class Desk:
+    """Everything the screen holds on to."""
+
+    welcome: WelcomePage
+    submit: Callable[[Command], None]
+    """Hands a command to the session; never waits."""
+    ask_judge: Callable[[str, int], None]
+    """Wants the strength of a passphrase; the answer names the number again."""
+    state: ViewState = field(default_factory=ViewState)
+    who: WhoPage = field(default_factory=WhoPage)
+    chat: ChatPage = field(default_factory=ChatPage)
+    dialog: Dialog | None = None
+    sheet: Sheet = field(default_factory=Sheet)
+    wants_redraw: bool = False
+
+    @property
+    def where(self) -> Where:
+        """What has the keys."""
+        if self.dialog is not None:
+            return self.dialog.where
+        if self.state.page in {Page.CLOSING, Page.CLOSED}:
+            return Where.CLOSING
+        if self.state.problems and self.is_empty:
+            # While something is typed a row at the edge tells it: the Enter that
+            # ends a line must not close what one has not seen.
+            return Where.SHEET
+        return self.page_where
+
+    @property
+    def page_where(self) -> Where:
+        """What would have the keys if nothing lay over it."""
+        match self.state.page:
+            case Page.WHO:
+                return self.who.where(self.state)
+            case Page.CHAT:
+                return Where.CHAT
+            case _:
+                return self.welcome.where(self.state)
+
+    @property
+    def is_empty(self) -> bool:
+        """True while nothing is typed where the cursor is."""
+        if self.state.page is Page.WHO:
+            return self.who.is_empty
+        current = self.current
+        if current is not None:
+            return self.chat.composer(current).is_empty
+        passphrase = self.welcome.field(self.state)
+        return passphrase is None or passphrase.is_empty
+
+    @property
+    def current(self) -> Jid | None:
+        """The chat on the screen, if the chat page is shown."""
+        return self.state.current if self.state.page is Page.CHAT else None
+
+    def open(self, dialog: Dialog) -> None:
+        """Lay something over the screen."""
+        self.dialog = dialog
+        self.sheet.to_top()
+
+    def open_sheet(self, kind: Action, title: str) -> None:
+        """Lay something to read over the screen."""
+        about = self.page_where
+        self.open(Dialog(Where.SHEET, title, kind, about=about))

@@ -1,0 +1,356 @@
+"""The one key table: dispatch, the help screen and the hint line all come from it.
+
+Rule: a key that is not in `BINDINGS` does nothing but edit text; a key that is in
+it is explained in the help. Every action has a key that works on the Linux
+console, inside tmux, and without Alt. Pure; no urwid.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from coykiosk.text import _
+from coykiosk.ui_urwid.actions import Action, Binding, Where, key_name
+
+__all__ = [
+    "BINDINGS",
+    "action_for",
+    "action_for_slash",
+    "help_for",
+    "hints_for",
+]
+
+
+_START: Final = frozenset({Where.START_WORDS, Where.START_OWN})
+_WHO: Final = frozenset({Where.WHO_ENTRY, Where.WHO_REQUEST, Where.WHO_CHAT})
+_TALKING: Final = _WHO | {Where.CHAT}
+_OVERLAYS: Final = frozenset(
+    {Where.SHEET, Where.CONFIRM, Where.CONFIRM_QUIT, Where.CLOSING}
+)
+_PAGES: Final = frozenset(Where) - _OVERLAYS
+_EVERYWHERE: Final = frozenset(Where)
+_READING: Final = frozenset(Where) - {Where.CHAT}
+
+
+def _here(*places: Where) -> frozenset[Where]:
+    return frozenset(places)
+
+
+# The order is the order of importance: hint lines show the first that fit.
+BINDINGS: Final[tuple[Binding, ...]] = (
+    Binding(
+        Action.TAKE_WORDS,
+        ("enter",),
+        _here(Where.START_WORDS),
+        _("new account"),
+        _("Make a new anonymous account, kept in a vault that these words open."),
+    ),
+    Binding(
+        Action.TAKE_OWN,
+        ("enter",),
+        _here(Where.START_OWN),
+        _("new account"),
+        _("Make a new anonymous account, kept in a vault that your words open."),
+    ),
+    Binding(
+        Action.BACK_TO_WORDS,
+        ("esc",),
+        _here(Where.START_OWN),
+        _("made words"),
+        _("Forget what you typed and go back to the words made for you."),
+    ),
+    Binding(
+        Action.UNLOCK,
+        ("enter",),
+        _here(Where.UNLOCK),
+        _("open"),
+        _("Open the vault and sign its account in."),
+    ),
+    Binding(
+        Action.KEEP_NOTHING,
+        ("f4",),
+        _START | {Where.UNLOCK},
+        _("keep nothing"),
+        _("Make a new anonymous account and keep nothing: when you quit, it is gone."),
+    ),
+    Binding(
+        Action.NEW_WORDS,
+        ("f6",),
+        _here(Where.START_WORDS),
+        _("other words"),
+        _("Make six other words."),
+    ),
+    Binding(
+        Action.SHOW_HIDE,
+        ("f8",),
+        _here(Where.UNLOCK, Where.START_OWN),
+        _("show/hide"),
+        _("Show what you type, or hide it."),
+    ),
+    Binding(
+        Action.CANCEL,
+        ("esc",),
+        _here(Where.PROGRESS),
+        _("cancel"),
+        _("Stop making the account; what was begun is undone."),
+    ),
+    Binding(
+        Action.YES,
+        ("enter",),
+        _here(Where.CONFIRM),
+        _("yes"),
+        _("Do it."),
+    ),
+    Binding(
+        Action.YES,
+        ("enter", "ctrl q", "ctrl c"),
+        _here(Where.CONFIRM_QUIT),
+        _("quit"),
+        _("Quit."),
+    ),
+    Binding(
+        Action.NO,
+        ("esc",),
+        _here(Where.CONFIRM, Where.CONFIRM_QUIT),
+        _("no, go back"),
+        _("Do not do it."),
+    ),
+    Binding(
+        Action.CLOSE_SHEET,
+        ("esc", "enter"),
+        _here(Where.SHEET),
+        _("go back"),
+        _("Close what lies over the screen."),
+    ),
+    Binding(
+        Action.OPEN,
+        ("enter",),
+        _here(Where.WHO_ENTRY, Where.WHO_CHAT),
+        _("talk"),
+        _("Talk with the address you typed, or open the chat you chose."),
+    ),
+    Binding(
+        Action.ACCEPT,
+        ("enter",),
+        _here(Where.WHO_REQUEST),
+        _("accept"),
+        _("Accept a person who wants to talk, and open the chat."),
+    ),
+    Binding(
+        Action.REFUSE,
+        ("delete",),
+        _here(Where.WHO_REQUEST),
+        _("ignore"),
+        _("Ignore a person who wants to talk; they are not told."),
+    ),
+    Binding(
+        Action.CHOOSE_NEXT,
+        ("tab", "down"),
+        _WHO,
+        _("choose"),
+        _("Go down to the people who want to talk, and to your chats."),
+    ),
+    Binding(
+        Action.CHOOSE_PREVIOUS,
+        ("shift tab", "up"),
+        _WHO,
+        "",
+        _("Go up again."),
+    ),
+    Binding(
+        Action.SEND,
+        ("enter",),
+        _here(Where.CHAT),
+        _("send"),
+        _("Send what you typed; it waits until the chat is encrypted."),
+    ),
+    Binding(
+        Action.WHO,
+        ("f2",),
+        _TALKING,
+        _("people"),
+        _("Your address, your chats, and who else to talk to; again: back."),
+        slash="who",
+    ),
+    Binding(
+        Action.ENCRYPT,
+        ("f9",),
+        _here(Where.CHAT),
+        _("encrypt again"),
+        _("Ask the other end for encryption again."),
+        slash="encrypt",
+    ),
+    Binding(
+        Action.NEW_KEY,
+        ("f8",),
+        _here(Where.CHAT),
+        _("take new key"),
+        _("Take the new key of a contact for theirs, once you are sure of it."),
+    ),
+    Binding(
+        Action.RETRY,
+        ("f5",),
+        _TALKING | _START | {Where.SIGNING_IN, Where.UNLOCK},
+        _("try again"),
+        _("Try at once to connect again after the connection, or Tor, was lost."),
+        slash="retry",
+    ),
+    Binding(
+        Action.OLDER,
+        ("page up",),
+        _here(Where.CHAT),
+        _("older"),
+        _("Show older messages."),
+    ),
+    Binding(
+        Action.NEWER,
+        ("page down",),
+        _here(Where.CHAT),
+        "",
+        _("Show newer messages."),
+    ),
+    Binding(
+        Action.NEWEST,
+        ("ctrl end", "end"),
+        _here(Where.CHAT),
+        "",
+        _("Go to the newest message (End: when nothing is typed)."),
+        only_when_empty=("end",),
+    ),
+    Binding(
+        Action.RECALL_OLDER,
+        ("up",),
+        _here(Where.CHAT),
+        "",
+        _("Take back an earlier line of yours; kept in memory only."),
+    ),
+    Binding(
+        Action.RECALL_NEWER,
+        ("down",),
+        _here(Where.CHAT),
+        "",
+        _("Take a later line of yours."),
+    ),
+    Binding(
+        Action.NEXT_CHAT,
+        ("ctrl n",),
+        _TALKING,
+        "",
+        _("Go to the next chat."),
+    ),
+    Binding(
+        Action.PREVIOUS_CHAT,
+        ("ctrl p",),
+        _TALKING,
+        "",
+        _("Go to the chat before."),
+    ),
+    Binding(
+        Action.UNREAD_CHAT,
+        ("f7", "meta a"),
+        _TALKING,
+        "",
+        _("Go to the next chat with something unread."),
+    ),
+    Binding(
+        Action.TRIED,
+        ("f7",),
+        _START | {Where.PROGRESS, Where.UNLOCK, Where.SIGNING_IN, Where.SHEET},
+        _("servers tried"),
+        _("Which servers did not take you so far, and why."),
+    ),
+    Binding(
+        Action.TOR,
+        ("f3",),
+        _PAGES,
+        _("Tor"),
+        _("How far Tor is, and the path your connection takes."),
+        slash="tor",
+    ),
+    Binding(
+        Action.WORDS,
+        ("f6",),
+        _TALKING,
+        "",
+        _("Show the words that open your vault again."),
+        slash="words",
+    ),
+    Binding(
+        Action.SCROLL_DOWN,
+        ("page down",),
+        _READING,
+        "",
+        _("Show what lies below, where a screen does not fit."),
+    ),
+    Binding(
+        Action.SCROLL_UP,
+        ("page up",),
+        _READING,
+        "",
+        _("Show what lies above."),
+    ),
+    Binding(
+        Action.REDRAW,
+        ("ctrl l",),
+        _EVERYWHERE,
+        "",
+        _("Draw the screen anew."),
+    ),
+    Binding(
+        Action.HELP,
+        ("f1", "?"),
+        _PAGES,
+        _("help"),
+        _("This help (?: when nothing is typed)."),
+        slash="help",
+        only_when_empty=("?",),
+    ),
+    Binding(
+        Action.QUIT,
+        ("ctrl q", "ctrl c"),
+        _PAGES | {Where.SHEET, Where.CONFIRM},
+        _("quit"),
+        _("Quit: end the chats, sign out, wipe the memory."),
+        slash="quit",
+    ),
+)
+
+
+def action_for(where: Where, key: str, *, empty: bool) -> Action | None:
+    """Return what a key does here, or None when it only edits text.
+
+    Args:
+        where: What has the keys.
+        key: urwid's name of the key.
+        empty: True while nothing has been typed; then some keys are no text.
+    """
+    for binding in BINDINGS:
+        if where not in binding.where or key not in binding.keys:
+            continue
+        if empty or key not in binding.only_when_empty:
+            return binding.action
+    return None
+
+
+def action_for_slash(word: str) -> Action | None:
+    """Return what a word behind a slash does in a chat, or None."""
+    for binding in BINDINGS:
+        if binding.slash and binding.slash == word.lower():
+            return binding.action
+    return None
+
+
+def hints_for(where: Where) -> Iterator[tuple[Action, str, str]]:
+    """Yield action, key and label of what can be done here, most important first."""
+    for binding in BINDINGS:
+        if where in binding.where and binding.label:
+            yield binding.action, key_name(binding.keys[0]), binding.label
+
+
+def help_for(where: Where) -> Iterator[tuple[str, str]]:
+    """Yield the keys and the sentence of every binding that applies here."""
+    for binding in BINDINGS:
+        if where in binding.where:
+            names = [key_name(key) for key in binding.keys]
+            if binding.slash and where is Where.CHAT:
+                names.append(f"/{binding.slash}")
+            yield ", ".join(names), binding.help

@@ -1,0 +1,217 @@
+"""The screen that asks whom to talk to: one's address, requests, chats.
+
+Rule: nothing that arrives moves the cursor or takes the keys; a stranger is
+answered only after one has gone down to their line.
+"""
+
+from typing import Final
+
+import urwid
+
+from coykiosk.contract import Jid
+from coykiosk.text import _, describe, ngettext
+from coykiosk.ui_urwid import wording
+from coykiosk.ui_urwid.actions import Where
+from coykiosk.ui_urwid.dialogs import Rows, gap
+from coykiosk.ui_urwid.editing import line_edit
+from coykiosk.ui_urwid.sheet import Sheet
+from coykiosk.ui_urwid.untrusted import Kind, clean, clean_typed
+from coykiosk.ui_urwid.view import ChatView, ViewState
+
+__all__ = ["WhoPage"]
+
+_ROOMY_ROWS: Final = 18
+_MAX_ADDRESS_CHARS: Final = 512
+_PROMPT: Final = "> "
+_CHOSEN: Final = "> "
+_NOT_CHOSEN: Final = "  "
+
+
+class WhoPage:
+    """One's own address, the question, and everybody there is."""
+
+    def __init__(self) -> None:
+        self._edit = line_edit(_PROMPT, max_chars=_MAX_ADDRESS_CHARS, wrap="any")
+        self._chosen: Jid | None = None
+        self._problem = ""
+        self._sheet = Sheet()
+        self._cols = 80
+
+    # --- what has the keys ------------------------------------------------------
+
+    def where(self, state: ViewState) -> Where:
+        """Return which bindings apply."""
+        if self._chosen in state.requests:
+            return Where.WHO_REQUEST
+        if self._chosen in state.chats:
+            return Where.WHO_CHAT
+        return Where.WHO_ENTRY
+
+    @property
+    def is_empty(self) -> bool:
+        """True while nothing is typed."""
+        return not self._edit.edit_text
+
+    @property
+    def chosen(self) -> Jid | None:
+        """The request or chat the person went down to."""
+        return self._chosen
+
+    def keypress(self, key: str) -> None:
+        """Edit the address; typing goes there from wherever one is."""
+        if len(key) == 1 and not clean_typed(key).strip():
+            return
+        self._chosen = None
+        self._problem = ""
+        self._sheet.follow_cursor()
+        self._edit.keypress((self._cols,), key)
+
+    def paste(self, text: str) -> None:
+        """Insert pasted text, without its line breaks and blanks."""
+        self._chosen = None
+        self._problem = ""
+        room = _MAX_ADDRESS_CHARS - len(self._edit.edit_text)
+        self._edit.insert_text("".join(clean_typed(text).split())[:room])
+
+    def choose(self, state: ViewState, step: int) -> None:
+        """Go down (1) or up (-1) through the address line, requests and chats."""
+        places: list[Jid | None] = [None, *state.requests, *state.chats]
+        at = places.index(self._chosen) if self._chosen in places else 0
+        self._chosen = places[max(0, min(len(places) - 1, at + step))]
+        self._sheet.follow_cursor()
+
+    def typed_address(self, state: ViewState) -> Jid | None:
+        """Return the address that was typed, or say what is wrong with it."""
+        text = self._edit.edit_text.strip()
+        if not text:
+            self._problem = _("Type the address of the person, then press Enter.")
+            return None
+        try:
+            contact = Jid.parse(text).bare
+        except ValueError:
+            self._problem = _(
+                "This is no address. An address looks like name@server, without blanks."
+            )
+            return None
+        if contact == state.account:
+            self._problem = _("This is your own address; give it to somebody else.")
+            return None
+        return contact
+
+    def clear(self) -> None:
+        """Empty the address line, because it was used."""
+        self._edit.set_edit_text("")
+        self._problem = ""
+        self._chosen = None
+
+    def unchoose(self) -> None:
+        """Go back to the address line, because the choice was answered."""
+        self._chosen = None
+
+    def scroll(self, pages: int) -> None:
+        """Show what lies below or above."""
+        self._sheet.scroll(pages)
+
+    # --- how it looks -----------------------------------------------------------
+
+    def draw(self, state: ViewState, cols: int, rows: int) -> urwid.CompositeCanvas:
+        """Draw the screen."""
+        self._cols = cols
+        is_compact = rows < _ROOMY_ROWS
+        body: list[urwid.Widget] = [*_you_rows(state, is_compact=is_compact), gap()]
+        body.append(urwid.Text(("strong", _("Who do you want to talk to?"))))
+        edit_at = len(body)
+        body += [self._edit, urwid.Text(self._below_edit(state))]
+        focus = edit_at
+        for jid, row in self._people(state):
+            if jid is not None and jid == self._chosen:
+                focus = len(body)
+            body.append(row)
+        if is_compact:
+            body += [gap(), *_spoken_rows(state)]
+        self._sheet.show(body, focus)
+        return self._sheet.draw(cols, rows)
+
+    def _below_edit(self, state: ViewState) -> str | tuple[str, str]:
+        """Return the one thing to say about the address line."""
+        if self._problem:
+            return "caution", self._problem
+        if state.address_problem is not None:
+            told = describe(
+                state.address_problem, lambda fact: clean(fact, Kind.SERVER_TEXT)
+            )
+            return "caution", f"{told.happened} {told.to_do}"
+        if state.wanted is not None:
+            name = wording.address(state.wanted)
+            return _("Opening the chat with {name} ...").format(name=name)
+        if state.partner is not None and not state.chats:
+            words = _("Your practice partner is {name}; the chat opens by itself.")
+            return words.format(name=wording.address(state.partner))
+        practising = wording.practice_words(state)
+        return practising or _(
+            "Type their address, like name@server, then press Enter."
+        )
+
+    def _people(self, state: ViewState) -> list[tuple[Jid | None, urwid.Widget]]:
+        rows: list[tuple[Jid | None, urwid.Widget]] = []
+        if state.requests:
+            rows += [
+                (None, gap()),
+                (None, urwid.Text(("strong", _("Asking to talk:")))),
+            ]
+            rows += [(jid, self._request(jid)) for jid in state.requests]
+        if state.chats:
+            rows += [(None, gap()), (None, urwid.Text(("strong", _("Your chats:"))))]
+            rows += [(jid, self._chat(chat)) for jid, chat in state.chats.items()]
+        return rows
+
+    def _request(self, jid: Jid) -> urwid.Widget:
+        words = _("{name} wants to talk").format(name=wording.address(jid))
+        if jid == self._chosen:
+            words = _("{name} wants to talk: Enter accept, Delete ignore").format(
+                name=wording.address(jid)
+            )
+        return self._row(jid, words)
+
+    def _chat(self, chat: ChatView) -> urwid.Widget:
+        words = f"{wording.MARKS[chat.protection]} {wording.address(chat.contact)}"
+        if chat.n_unread:
+            unread = ngettext("{n} unread", "{n} unread", chat.n_unread)
+            words = f"{words}  ({unread.format(n=chat.n_unread)})"
+        return self._row(chat.contact, words)
+
+    def _row(self, jid: Jid, words: str) -> urwid.Widget:
+        is_chosen = jid == self._chosen
+        # An edit nobody types into: it puts the hardware cursor on the chosen row,
+        # where a screen reader looks.
+        row = urwid.Edit(f"{_CHOSEN if is_chosen else _NOT_CHOSEN}{words}")
+        row.set_layout("left", "space")
+        return urwid.AttrMap(row, "title") if is_chosen else row
+
+
+def _you_rows(state: ViewState, *, is_compact: bool) -> Rows:
+    """Say who one is now, how to say it, and whether it lasts."""
+    if state.account is None:
+        return []
+    name = ("strong", wording.address(state.account))
+    if is_compact:
+        return [urwid.Text([_("You are"), " ", name])]
+    kept = (
+        _("It is kept in your vault; F6 shows the words that open it.")
+        if state.keep
+        else _("Nothing is kept: when you quit, this account is gone.")
+    )
+    return [
+        gap(),
+        urwid.Text([_("You are"), "  ", name]),
+        gap(),
+        *_spoken_rows(state),
+        urwid.Text(kept),
+    ]
+
+
+def _spoken_rows(state: ViewState) -> Rows:
+    if state.account is None:
+        return []
+    words = wording.spoken(state.account)
+    return [urwid.Text(_("Say it: {words}").format(words=words))]

@@ -1,0 +1,143 @@
+"""What is shown, as one value.
+
+Rule: pure and frozen. Everything that decides what is drawn is here, but cursors
+and scrolling. Text is kept as it came; cleaning happens when it is drawn.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum, auto
+from types import MappingProxyType
+
+from coykiosk.contract import (
+    AccountOffline,
+    AccountOnline,
+    ChatPhase,
+    CircuitKnown,
+    EnrolmentStep,
+    Jid,
+    MessageState,
+    PracticeStep,
+    Protection,
+    ServerTried,
+)
+from coykiosk.errors import UserError
+
+__all__ = ["ChatView", "Line", "Page", "TorPhase", "TorView", "ViewState"]
+
+
+class Page(Enum):
+    """Which screen lies at the bottom."""
+
+    STARTING = auto()
+    START = auto()
+    UNLOCK = auto()
+    PROGRESS = auto()
+    SIGNING_IN = auto()
+    WHO = auto()
+    CHAT = auto()
+    CLOSING = auto()
+    CLOSED = auto()
+
+
+class TorPhase(Enum):
+    """How Tor is, as far as the screen has been told."""
+
+    WAITING = auto()
+    """For the vault, which knows the guard to go back to."""
+    CONNECTING = auto()
+    READY = auto()
+    STOPPED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class TorView:
+    """What is known of Tor."""
+
+    phase: TorPhase = TorPhase.CONNECTING
+    percent: int = 0
+    tag: str = ""
+    own: bool = True
+    error: UserError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message in a chat."""
+
+    number: int
+    """Counts up in its chat and never changes: scrolling holds on to it."""
+    author: Jid | None
+    """None when we wrote it."""
+    text: str
+    at: datetime
+    mark: Protection
+    """The protection at its moment, not now."""
+    message_id: str = ""
+    state: MessageState | None = None
+    """None for what the other end wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatView:
+    """One chat."""
+
+    contact: Jid
+    phase: ChatPhase = ChatPhase.OFFLINE
+    protection: Protection = Protection.OPEN
+    their_fingerprint: bytes | None = None
+    key_is_new: bool = False
+    lines: tuple[Line, ...] = ()
+    n_rows: int = 0
+    """How many lines of text they have, as the senders broke them."""
+    n_written: int = 0
+    """How many lines there ever were; the number of the next one."""
+    n_unread: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """Everything that decides what is drawn, but cursors and scrolling."""
+
+    page: Page = Page.STARTING
+    practice: bool = False
+    vault_exists: bool = False
+    vault_open: bool = False
+    practice_step: PracticeStep | None = None
+    partner: Jid | None = None
+    tor: TorView = TorView()
+    keep: bool = True
+    """False while the account being made, or in use, is kept nowhere."""
+    step: EnrolmentStep | None = None
+    step_server: str = ""
+    cancelling: bool = False
+    tried: tuple[ServerTried, ...] = ()
+    unlocking: bool = False
+    unlock_problem: UserError | None = None
+    account: Jid | None = None
+    online: AccountOnline | None = None
+    offline: AccountOffline | None = None
+    """Set while there is no connection, with the reason."""
+    circuit: CircuitKnown | None = None
+    requests: tuple[Jid, ...] = ()
+    chats: Mapping[Jid, ChatView] = field(default_factory=lambda: MappingProxyType({}))
+    """By bare address, in the order in which they began."""
+    current: Jid | None = None
+    """The chat that the chat page shows."""
+    wanted: Jid | None = None
+    """The chat the person asked for and that is not there yet."""
+    typing_address: bool = False
+    address_problem: UserError | None = None
+    problems: tuple[UserError, ...] = ()
+    """Waiting to be read, oldest first."""
+
+    @property
+    def chat(self) -> ChatView | None:
+        """The chat that is shown."""
+        return self.chats.get(self.current) if self.current else None
+
+    @property
+    def n_unread(self) -> int:
+        """Unread messages in all chats."""
+        return sum(chat.n_unread for chat in self.chats.values())

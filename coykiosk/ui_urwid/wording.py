@@ -1,0 +1,297 @@
+"""What the state is called: every word of the screen that depends on it.
+
+Rule: pure; words first, never a colour alone, no term of the trade where a plain
+one exists. The four marks and their words are the same everywhere.
+"""
+
+from typing import Final, assert_never
+
+from coykiosk.contract import (
+    AccountOffline,
+    ChatPhase,
+    EnrolmentStep,
+    Jid,
+    MessageState,
+    PracticeStep,
+    Protection,
+)
+from coykiosk.text import _, describe, ngettext
+from coykiosk.ui_urwid.untrusted import Kind, clean
+from coykiosk.ui_urwid.view import ChatView, Line, TorPhase, TorView, ViewState
+
+__all__ = [
+    "GUTTERS",
+    "MARKS",
+    "account_words",
+    "address",
+    "chat_advice",
+    "chat_headline",
+    "enrolment_steps",
+    "gutter",
+    "line_note",
+    "nick",
+    "offline_words",
+    "practice_words",
+    "spoken",
+    "step_words",
+    "tor_words",
+]
+
+MARKS: Final = {
+    Protection.STOP: "[!!]",
+    Protection.OPEN: "[--]",
+    Protection.PRIVATE: "[~ ]",
+    Protection.CHECKED: "[ok]",
+}
+GUTTERS: Final = {
+    Protection.STOP: "!!|",
+    Protection.OPEN: "--|",
+    Protection.PRIVATE: "~ |",
+    Protection.CHECKED: "ok|",
+}
+_WAITING_GUTTER: Final = "..|"
+_FAILED_GUTTER: Final = "XX|"
+
+_SPELLING: Final = {
+    word[0].lower(): word
+    for word in (
+        *("Alfa", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf", "Hotel"),
+        *("India", "Juliett", "Kilo", "Lima", "Mike", "November", "Oscar", "Papa"),
+        *("Quebec", "Romeo", "Sierra", "Tango", "Uniform", "Victor", "Whiskey"),
+        *("X-ray", "Yankee", "Zulu"),
+    )
+}
+_DIGITS: Final = (
+    *(_("zero"), _("one"), _("two"), _("three"), _("four")),
+    *(_("five"), _("six"), _("seven"), _("eight"), _("nine")),
+)
+_SIGNS: Final = {".": _("dot"), "-": _("dash"), "_": _("underscore"), "@": _("at")}
+
+# tor's bootstrap tags, tor-spec "Bootstrap phases"; an unknown one is shown as is.
+_TOR_TAGS: Final = {
+    "starting": _("starting"),
+    "conn_pt": _("reaching a bridge"),
+    "conn_done_pt": _("reached a bridge"),
+    "conn_proxy": _("reaching the proxy"),
+    "conn_done_proxy": _("reached the proxy"),
+    "conn": _("reaching a first relay"),
+    "conn_dir": _("reaching a first relay"),
+    "conn_done": _("reached a first relay"),
+    "handshake": _("greeting a first relay"),
+    "handshake_dir": _("greeting a first relay"),
+    "handshake_done": _("greeted a first relay"),
+    "onehop_create": _("asking for the relay list"),
+    "requesting_status": _("asking for the relay list"),
+    "loading_status": _("loading the relay list"),
+    "loading_keys": _("loading the network's keys"),
+    "requesting_descriptors": _("asking for the relays' addresses"),
+    "loading_descriptors": _("loading the relays' addresses"),
+    "enough_dirinfo": _("knows enough relays"),
+    "ap_conn": _("reaching a guard relay"),
+    "ap_conn_done": _("reached a guard relay"),
+    "ap_handshake": _("greeting a guard relay"),
+    "ap_handshake_done": _("greeted a guard relay"),
+    "circuit_create": _("building a path"),
+    "done": _("done"),
+}
+
+_STEPS: Final = {
+    EnrolmentStep.WAITING_FOR_TOR: _("waiting until Tor is connected"),
+    EnrolmentStep.SEALING_VAULT: _("sealing the vault with your words"),
+    EnrolmentStep.REACHING_SERVER: _("reaching {server} through Tor"),
+    EnrolmentStep.MAKING_ACCOUNT: _("making the account at {server}"),
+    EnrolmentStep.SIGNING_IN: _("signing in at {server}"),
+}
+_PRACTICE_STEPS: Final = {
+    PracticeStep.STARTING_RELAYS: _("starting a small Tor network on this machine"),
+    PracticeStep.AGREEING_CONSENSUS: _("the relays agree on who is who"),
+    PracticeStep.STARTING_SERVER: _("starting a chat server on this machine"),
+    PracticeStep.PUBLISHING_ONION: _("giving the server its onion address"),
+    PracticeStep.CALLING_PARTNER: _("calling your practice partner"),
+}
+
+
+def address(jid: Jid) -> str:
+    """Return an address fit to be shown."""
+    return clean(str(jid), Kind.JID)
+
+
+def nick(jid: Jid) -> str:
+    """Return the short name by which a person's lines are marked."""
+    return clean(jid.localpart, Kind.NICK)
+
+
+def _server(name: str) -> str:
+    return clean(name, Kind.JID) if name else _("a server")
+
+
+def tor_words(tor: TorView) -> str:
+    """Return how Tor is, in a few words."""
+    match tor.phase:
+        case TorPhase.STOPPED:
+            return _("Tor: STOPPED")
+        case TorPhase.READY:
+            return _("Tor: connected") if tor.own else _("Tor: connected (yours)")
+        case TorPhase.WAITING:
+            return _("Tor: starts when the vault is open")
+        case TorPhase.CONNECTING:
+            tag = _TOR_TAGS.get(tor.tag) or clean(tor.tag or "starting", Kind.NICK)
+            return _("Tor: connecting, {percent} % - {tag}").format(
+                percent=tor.percent, tag=tag
+            )
+        case _:
+            assert_never(tor.phase)
+
+
+def account_words(state: ViewState) -> str:
+    """Return how the account is, in a few words; "" when there is none yet."""
+    if state.account is None:
+        return ""
+    if state.offline is not None:
+        return _("OFFLINE")
+    if state.online is None:
+        return _("signing in")
+    how = _("online, onion") if state.online.via_onion else _("online, Tor exit")
+    return how if state.keep else _("{how}, nothing kept").format(how=how)
+
+
+def offline_words(offline: AccountOffline) -> str:
+    """Return why there is no connection, and what happens or helps."""
+    told = describe(offline.error, lambda fact: clean(fact, Kind.SERVER_TEXT))
+    if offline.retry_in_s is None:
+        return f"{told.happened} {told.to_do}"
+    seconds = max(1, round(offline.retry_in_s))
+    again = ngettext(
+        "Tries again by itself within {n} second; F5: at once.",
+        "Tries again by itself within {n} seconds; F5: at once.",
+        seconds,
+    ).format(n=seconds)
+    return f"{told.happened} {again}"
+
+
+def chat_headline(chat: ChatView) -> str:
+    """Return the mark and the word for who can read this chat now."""
+    match chat.protection:
+        case Protection.STOP:
+            word = _("STOP. Do not type.")
+        case Protection.OPEN:
+            word = _("NOT ENCRYPTED YET.")
+        case Protection.PRIVATE:
+            word = _("PRIVATE, NOT CHECKED.")
+        case Protection.CHECKED:
+            word = _("PRIVATE, CHECKED.")
+        case _:
+            assert_never(chat.protection)
+    return f"{MARKS[chat.protection]} {word}"
+
+
+def chat_advice(chat: ChatView) -> str:
+    """Return what the headline means, and the next step where there is one."""
+    name = nick(chat.contact)
+    if chat.protection is Protection.STOP:
+        return _stop_advice(chat, name)
+    if chat.phase is ChatPhase.OFFLINE:
+        return _("No connection. What you type waits, and is sent encrypted later.")
+    match chat.protection:
+        case Protection.OPEN:
+            return _open_advice(chat, name)
+        case Protection.PRIVATE:
+            return _("Only the other end can read it. We do not know who that is.")
+        case Protection.CHECKED:
+            return _("Only {name} can read it.").format(name=name)
+
+
+def _stop_advice(chat: ChatView, name: str) -> str:
+    if chat.key_is_new:
+        return _(
+            "{name} has another key than before: a new device, or someone in between. "
+            "Ask them by another way, then press F8."
+        ).format(name=name)
+    if chat.phase is ChatPhase.ENDED_BY_CONTACT:
+        return _("{name} ended the encryption. F9 asks for it again.").format(name=name)
+    return _(
+        "A text came unencrypted into an encrypted chat; anyone may have written it. "
+        "F9 asks for encryption again."
+    )
+
+
+def _open_advice(chat: ChatView, name: str) -> str:
+    if chat.phase is ChatPhase.AGREEING:
+        return _(
+            "{name} answered; the keys are being agreed. What you type waits."
+        ).format(name=name)
+    if chat.phase is ChatPhase.AWAY:
+        return _(
+            "{name} is not online now; asked again by and by. What you type waits here."
+        ).format(name=name)
+    return _(
+        "Asked {name} for encryption; no answer yet. What you type waits until then."
+    ).format(name=name)
+
+
+def gutter(line: Line) -> str:
+    """Return the three cells in front of each row of a message."""
+    match line.state:
+        case MessageState.WAITING:
+            return _WAITING_GUTTER
+        case MessageState.FAILED:
+            return _FAILED_GUTTER
+        case MessageState.SENT | None:
+            return GUTTERS[line.mark]
+        case _:
+            assert_never(line.state)
+
+
+def line_note(line: Line) -> str:
+    """Return what is to be said about a message beside its text; mostly ""."""
+    if line.state is MessageState.WAITING:
+        return _("waits until the chat is encrypted; not sent yet")
+    if line.state is MessageState.FAILED:
+        return _("NOT SENT: it did not get through")
+    if line.author is None:
+        return ""
+    if line.mark is Protection.OPEN:
+        return _("came unencrypted: anyone on the way could read or change it")
+    if line.mark is Protection.STOP:
+        return _("do not trust this: it came unencrypted, or with an unknown key")
+    return ""
+
+
+def enrolment_steps(state: ViewState) -> list[EnrolmentStep]:
+    """Return the steps of making this account, in order."""
+    return [
+        step
+        for step in EnrolmentStep
+        if state.keep or step is not EnrolmentStep.SEALING_VAULT
+    ]
+
+
+def step_words(step: EnrolmentStep, server: str) -> str:
+    """Return what a step of making the account is doing."""
+    return _STEPS[step].format(server=_server(server))
+
+
+def practice_words(state: ViewState) -> str:
+    """Return how far the practice network is; "" once it is there."""
+    steps = list(_PRACTICE_STEPS)
+    if state.practice_step is None:
+        return ""
+    return _("Practice network, {n} of {all}: {words}").format(
+        n=steps.index(state.practice_step) + 1,
+        all=len(steps),
+        words=_PRACTICE_STEPS[state.practice_step],
+    )
+
+
+def spoken(jid: Jid) -> str:
+    """Return how to say an address aloud, letter by letter.
+
+    Source: ICAO Annex 10, volume II, 5.2.1.3 (the spelling alphabet).
+    """
+    return " ".join(_spoken_char(char) for char in str(jid.bare))
+
+
+def _spoken_char(char: str) -> str:
+    if "0" <= char <= "9":
+        return _DIGITS[int(char)]
+    return _SPELLING.get(char) or _SIGNS.get(char) or clean(char, Kind.NICK)
