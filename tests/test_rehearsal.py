@@ -38,7 +38,6 @@ from coykiosk.register.servers import Server
 from coykiosk.rehearsal import Desk, rehearse
 from coykiosk.session.kiosk import Kiosk
 from coykiosk.session.world import World
-from tests.session.conftest import SCRAM
 from tests.session.own_server import own_server
 from tests.support.headless import (
     DOMAIN,
@@ -83,7 +82,7 @@ class Network:
             port=5223,
             checked=date(2026, 1, 2),
             spki=self.spki,
-            scram=SCRAM,
+            scram=("SCRAM-SHA-1",),
         ).to_toml()
 
     async def start(self, on_step: Callable[[PracticeStep], None]) -> None:

@@ -29,18 +29,6 @@ from coykiosk.session.certificates import Authorities, spki_hash
 
 DOMAIN = "practice.example"
 
-
-def _prosody_binds() -> bool:
-    """Whether this Prosody offers channel binding on TLS 1.3: 13 does, 0.12 not."""
-    asked = ["/usr/bin/dpkg-query", "-W", "-f", "${Version}", "prosody"]
-    found = subprocess.run(asked, capture_output=True, text=True, check=True)  # noqa: S603 - our own words
-    return int(found.stdout.split(".")[0]) >= 13
-
-
-SCRAM: tuple[str, ...] = (
-    ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1") if _prosody_binds() else ("SCRAM-SHA-1",)
-)
-"""What a record of the Prosody that runs here rightly says."""
 ONION = "a" * 56 + ".onion"
 
 
@@ -195,7 +183,7 @@ def make_route(
     tls: TlsMode = TlsMode.DIRECT,
     host: str = ONION,
     spki: tuple[str, ...] = (),
-    scram: tuple[str, ...] = SCRAM,
+    scram: tuple[str, ...] = ("SCRAM-SHA-1",),
     registration: Registration = Registration.OPEN,
     domain: str = DOMAIN,
 ) -> Route:
@@ -238,6 +226,8 @@ class Prosody:
         return (accounts / f"{localpart}.dat").exists()
 
 
+PLUGINS = Path(__file__).parents[1] / "support" / "prosody_modules"
+
 _CONFIG = """\
 run_as_root = true
 daemonize = false
@@ -248,8 +238,9 @@ interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {starttls_port} }}
 c2s_direct_tls_ports = {{ {direct_port} }}
 s2s_ports = {{ }}
+plugin_paths = {{ "{plugins}" }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "register", "ping",
-  "private", "blocklist", "carbons", "offline" }}
+  "private", "blocklist", "carbons", "offline"{no_binding} }}
 modules_disabled = {{ "s2s", "http" }}
 allow_registration = {registration}
 c2s_require_encryption = true
@@ -275,6 +266,8 @@ def start_prosody(
             certificate=identity.certificate_file,
             key=identity.key_file,
             protocol=f', protocol = "{protocol}"' if protocol else "",
+            plugins=PLUGINS,
+            no_binding="" if protocol else ', "no_binding"',
         )
     )
     process = subprocess.Popen(  # noqa: S603 - our own words

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.session.conftest import DOMAIN, free_port, make_identity
+from tests.session.conftest import DOMAIN, PLUGINS, free_port, make_identity
 from tests.support.headless import eventually
 
 OTHER_DOMAIN: Final = "other.example"
@@ -25,7 +25,9 @@ interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ }}
 c2s_direct_tls_ports = {{ {port} }}
 s2s_ports = {{ }}
-modules_enabled = {{ "roster", "saslauth", "tls", "disco", "register", "ping" }}
+plugin_paths = {{ "{plugins}" }}
+modules_enabled = {{ "roster", "saslauth", "tls", "disco", "register", "ping",
+  "no_binding" }}
 modules_disabled = {{ "s2s", "http" }}
 allow_registration = true
 authentication = "internal_hashed"
@@ -58,6 +60,7 @@ class OwnServer:
                 port=self.port,
                 certificate=identity.certificate_file,
                 key=identity.key_file,
+                plugins=PLUGINS,
             )
         )
 

@@ -24,7 +24,6 @@ from coykiosk.register.servers import Registration, Server, TlsMode
 from coykiosk.session.kiosk import Kiosk
 from coykiosk.session.world import World
 from coykiosk.vault.store import VaultStore
-from tests.session.conftest import SCRAM
 from tests.support.loopback import LoopbackStream
 from tests.vault.conftest import quick_derive
 
@@ -252,7 +251,7 @@ def make_server(
         onion_checked=None,
         operator="",
         spki=spki,
-        scram=SCRAM if register is Registration.OPEN else (),
+        scram=("SCRAM-SHA-1",) if register is Registration.OPEN else (),
         source="",
     )
 
