@@ -1,6 +1,6 @@
 """The command line: what to run, and the last words if that goes wrong.
 
-Rule: the only module that may print. A defect is told by its kind and the
+Rule: the only module that writes to the terminal beside the screen. A defect is told by its kind and the
 places it went through, never by values: they could be somebody's words.
 """
 
@@ -104,7 +104,7 @@ def _shipped_servers() -> tuple["Server", ...]:
 
 def _say_user_error(error: UserError) -> None:
     told = text.describe(error)
-    print(f"{told.happened}\n{told.to_do}", file=sys.stderr)  # noqa: T201 - see the rule
+    sys.stderr.write(f"{told.happened}\n{told.to_do}\n")
 
 
 def _say_defect(error: BaseException) -> None:
@@ -121,7 +121,7 @@ def _say_defect(error: BaseException) -> None:
             for frame in traceback.extract_tb(found.__traceback__)
         ]
         found = found.__cause__
-    print("\n".join(lines), file=sys.stderr)  # noqa: T201 - see the rule
+    sys.stderr.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

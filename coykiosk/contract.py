@@ -8,12 +8,18 @@ crosses raw: cleaning is the screen's duty at the last moment. An event says wha
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum, auto
-from typing import ClassVar, Final, NoReturn, Self, final
-from unicodedata import normalize
 
 from coykiosk.errors import UserError
 from coykiosk.ports import Circuit
+from coykiosk.values import (
+    ChatPhase,
+    EnrolmentStep,
+    Jid,
+    MessageState,
+    PracticeStep,
+    Protection,
+    Secret,
+)
 
 __all__ = [
     "AcceptContact",
@@ -58,171 +64,6 @@ __all__ = [
     "UnlockVault",
     "VaultUnlocked",
 ]
-
-
-# --- values ---------------------------------------------------------------
-
-
-_MAX_PART_BYTES: Final = 1023  # RFC 7622, section 3.1
-
-
-@dataclass(frozen=True, slots=True)
-class Jid:
-    """An XMPP address, normalised to lower case (RFC 7622).
-
-    Full Unicode preparation (PRECIS) happens where stanzas are made; here we
-    refuse what can be no address at all.
-    """
-
-    localpart: str
-    domainpart: str
-    resource: str = ""
-
-    _FORBIDDEN: ClassVar[frozenset[str]] = frozenset("\"&'/:<>@ ")
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read `name@server` or `name@server/resource`.
-
-        Raises:
-            ValueError: the text is no address of a person.
-        """
-        bare, _, resource = text.strip().partition("/")
-        # As nodeprep and nameprep map (RFC 6122, appendix A): what looks the same
-        # to a person and to a server must be one chat to us.
-        bare = normalize("NFKC", normalize("NFKC", bare).casefold())
-        localpart, at, domainpart = bare.partition("@")
-        domainpart = domainpart.rstrip(".")
-        if not (localpart and at and domainpart):
-            msg = "an address looks like name@server"
-            raise ValueError(msg)
-        for part in (localpart, domainpart):
-            if len(part.encode()) > _MAX_PART_BYTES or not part.isprintable():
-                msg = "part too long or unprintable"
-                raise ValueError(msg)
-            if cls._FORBIDDEN & set(part):
-                msg = "an address has no blanks, quotes or brackets"
-                raise ValueError(msg)
-        if len(resource.encode()) > _MAX_PART_BYTES:
-            msg = "resource too long"
-            raise ValueError(msg)
-        return cls(localpart, domainpart, resource)
-
-    @property
-    def bare(self) -> "Jid":
-        """The address without its resource."""
-        return Jid(self.localpart, self.domainpart)
-
-    def __str__(self) -> str:
-        bare = f"{self.localpart}@{self.domainpart}"
-        return f"{bare}/{self.resource}" if self.resource else bare
-
-
-@final
-class Secret:
-    """Bytes that must not be shown, compared carelessly, copied or kept.
-
-    `wipe` overwrites our buffer; copies that libraries made are out of reach.
-    """
-
-    __slots__ = ("_buffer",)
-
-    def __init__(self, value: bytes | bytearray | str) -> None:
-        self._buffer = bytearray(value.encode() if isinstance(value, str) else value)
-
-    def reveal(self) -> bytes:
-        """Return the value; keep the copy as short-lived as you can.
-
-        Raises:
-            ValueError: it has been wiped.
-        """
-        if not self._buffer:
-            msg = "secret: empty or wiped"
-            raise ValueError(msg)
-        return bytes(self._buffer)
-
-    def copy(self) -> "Secret":
-        """Return an independent secret with the same value."""
-        return Secret(self._buffer)
-
-    def wipe(self) -> None:
-        """Overwrite the value with zeros and forget it; idempotent."""
-        self._buffer[:] = bytes(len(self._buffer))
-        del self._buffer[:]
-
-    def __bool__(self) -> bool:
-        return bool(self._buffer)
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    def __eq__(self, other: object) -> NoReturn:
-        msg = "secrets are compared with hmac.compare_digest only"
-        raise TypeError(msg)
-
-    __hash__ = None  # type: ignore[assignment]  # a secret is no dictionary key
-
-    def __reduce__(self) -> NoReturn:
-        msg = "secrets are not pickled"
-        raise TypeError(msg)
-
-
-class Protection(Enum):
-    """Who can read a chat, decided by the worst fact; what the person is told."""
-
-    STOP = auto()
-    """Do not type: plain text came into an OTR chat, or OTR was ended."""
-    OPEN = auto()
-    """The server could read it (we therefore send nothing yet)."""
-    PRIVATE = auto()
-    """Only the other end can read it; we do not know who that is."""
-    CHECKED = auto()
-    """Only the person whose safety words were checked can read it."""
-
-
-class ChatPhase(Enum):
-    """How far a chat is on its way to being encrypted."""
-
-    OFFLINE = auto()
-    """Our account is not connected; text waits."""
-    ASKING = auto()
-    """We asked for OTR; nobody has answered yet; text waits."""
-    AWAY = auto()
-    """The contact's server says that they are not there; we ask again by and by."""
-    AGREEING = auto()
-    """The other end answered; the keys are being agreed; text waits."""
-    ENCRYPTED = auto()
-    """OTR is up; what waited has been sent."""
-    ENDED_BY_CONTACT = auto()
-    """The other end closed the encryption; nothing is sent until it restarts."""
-
-
-class MessageState(Enum):
-    """What became of a text the person typed."""
-
-    WAITING = auto()
-    SENT = auto()
-    FAILED = auto()
-
-
-class EnrolmentStep(Enum):
-    """The steps of the one action, in the order in which they are shown."""
-
-    WAITING_FOR_TOR = auto()
-    SEALING_VAULT = auto()
-    REACHING_SERVER = auto()
-    MAKING_ACCOUNT = auto()
-    SIGNING_IN = auto()
-
-
-class PracticeStep(Enum):
-    """What the practice network is busy with."""
-
-    STARTING_RELAYS = auto()
-    AGREEING_CONSENSUS = auto()
-    STARTING_SERVER = auto()
-    PUBLISHING_ONION = auto()
-    CALLING_PARTNER = auto()
 
 
 # --- commands: screen -> session -------------------------------------------

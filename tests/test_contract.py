@@ -10,9 +10,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from coykiosk import contract
+from coykiosk import contract, values
 from coykiosk.contract import Command, CreateAccount, Event, Jid, Secret, UnlockVault
 
+ROOMS = {contract.__name__, values.__name__}
+"""The contract, and the values that it hands on."""
 VALUES = {Jid}
 """What both commands and events carry."""
 
@@ -20,7 +22,7 @@ CROSSING = [*get_args(Command), *get_args(Event)]
 DATACLASSES = {
     value
     for _, value in inspect.getmembers(contract, dataclasses.is_dataclass)
-    if isinstance(value, type) and value.__module__ == contract.__name__
+    if isinstance(value, type) and value.__module__ in ROOMS
 }
 
 
@@ -225,7 +227,7 @@ def test_contract_exports_all_that_it_defines_and_nothing_else() -> None:
     own = {
         name
         for name, value in vars(contract).items()
-        if getattr(value, "__module__", None) == contract.__name__
+        if getattr(value, "__module__", None) in ROOMS
         and not name.startswith("_")
     }
 
