@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from types import FrameType
 
 import pytest
 
@@ -9,9 +10,15 @@ from tests.support.practice_network import SharedPracticeNetwork
 
 
 def pytest_configure() -> None:
-    # Whoever runs us in the background may have SIGINT ignored, and so would then
-    # all that tests start: a shell cannot even trap it.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Run in the background or by nohup, we have signals ignored, and so would all that
+    # tests start: a shell cannot even trap them. A handler is not inherited.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, _ignore)
+
+
+def _ignore(_number: int, _frame: FrameType | None) -> None:
+    """Go on, as whoever started us wanted."""
 
 
 @pytest.fixture(scope="session")
