@@ -227,8 +227,7 @@ def test_contract_exports_all_that_it_defines_and_nothing_else() -> None:
     own = {
         name
         for name, value in vars(contract).items()
-        if getattr(value, "__module__", None) in ROOMS
-        and not name.startswith("_")
+        if getattr(value, "__module__", None) in ROOMS and not name.startswith("_")
     }
 
     assert own | {"Command", "Event"} == set(contract.__all__)

@@ -15,7 +15,7 @@ from coykiosk.text import _, ngettext
 from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.actions import Action
 from coykiosk.ui_urwid.editing import line_edit
-from coykiosk.ui_urwid.keys import action_for_slash
+from coykiosk.ui_urwid.keymap import action_for_slash
 from coykiosk.ui_urwid.log import LogView
 from coykiosk.ui_urwid.palette import ATTRIBUTES
 from coykiosk.ui_urwid.sheet import Part, blank, clipped, stack

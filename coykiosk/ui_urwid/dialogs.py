@@ -13,7 +13,7 @@ import urwid
 from coykiosk.contract import Secret
 from coykiosk.errors import UserError
 from coykiosk.text import _, describe, ngettext
-from coykiosk.ui_urwid import keys, wording
+from coykiosk.ui_urwid import keymap, wording
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.untrusted import Kind, clean
 from coykiosk.ui_urwid.view import ViewState
@@ -62,7 +62,7 @@ def gap() -> urwid.Widget:
 
 def help_rows(where: Where) -> Rows:
     """Explain every key that works where the person is."""
-    rows = [_explained(names, sentence) for names, sentence in keys.help_for(where)]
+    rows = [_explained(names, sentence) for names, sentence in keymap.help_for(where)]
     return [*rows, gap(), *_marks_rows()] if where is Where.CHAT else rows
 
 

@@ -13,7 +13,7 @@ from coykiosk.text import _, describe, ngettext
 from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.actions import Action
 from coykiosk.ui_urwid.desk import Desk
-from coykiosk.ui_urwid.keys import hints_for
+from coykiosk.ui_urwid.keymap import hints_for
 from coykiosk.ui_urwid.sheet import Part, clipped
 from coykiosk.ui_urwid.untrusted import Kind, clean, clip, width
 from coykiosk.ui_urwid.view import ChatView, Page, TorPhase, ViewState

@@ -17,7 +17,7 @@ from coykiosk.ui_urwid.deeds import Deeds
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.dialogs import Dialog, Rows
 from coykiosk.ui_urwid.footer import footer_parts
-from coykiosk.ui_urwid.keys import action_for
+from coykiosk.ui_urwid.keymap import action_for
 from coykiosk.ui_urwid.sheet import Part, blank, clipped, stack
 from coykiosk.ui_urwid.state import reduce
 from coykiosk.ui_urwid.tor import tor_rows

@@ -7,13 +7,13 @@ import pytest
 from coykiosk.ui_urwid.actions import Action, Binding, Where, key_name
 from coykiosk.ui_urwid.deeds import Deeds
 from coykiosk.ui_urwid.desk import Desk
-from coykiosk.ui_urwid.keys import (
-    BINDINGS,
+from coykiosk.ui_urwid.keymap import (
     action_for,
     action_for_slash,
     help_for,
     hints_for,
 )
+from coykiosk.ui_urwid.keys import BINDINGS
 from coykiosk.ui_urwid.welcome import WelcomePage
 
 every_place = pytest.mark.parametrize("where", Where, ids=lambda where: where.name)
