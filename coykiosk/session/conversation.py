@@ -31,23 +31,13 @@ from coykiosk.contract import (
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import RandomBytes
 from coykiosk.session.asking import Asking
+from coykiosk.session.devices import Devices, SendOtr
 from coykiosk.session.outbox import MAX_WAITING, Outbox
 
 __all__ = ["Conversation", "Effect", "KeyMet", "SendOtr"]
 
 MESSAGE_LIMIT_CHARS: Final = 10_000
 """Longest text of one message; well below every server's stanza limit."""
-MAX_ADDRESSES: Final = 32
-"""Devices of one contact whose addresses are remembered."""
-
-
-@dataclass(frozen=True, slots=True)
-class SendOtr:
-    """Put an OTR message on the stream."""
-
-    to: Jid
-    body: str
-    stanza_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +81,7 @@ class Conversation:
         self._told_too_old = False
         self._keys_may_be_lost = False
         """The contact's program could not read us: it may have been restarted."""
-        self._addresses: dict[int, Jid] = {}
-        """Instance tag -> full address from which that instance proved itself."""
+        self._devices = Devices(self._contact, random_bytes)
         self._asking = Asking(random_bytes)
         self._outbox = Outbox(random_bytes)
         self._last_shown: ChatChanged | None = None
@@ -229,14 +218,14 @@ class Conversation:
         effects: list[Effect] = []
         if self._asking.is_due(now) and self._is_online:
             effects += self._ask(now)
-        effects += self._inject(self._instances.tick(now), self._contact)
+        effects += self._inject(self._instances.tick(now))
         self._notice_stall(now)
         return [*effects, *self._show()]
 
     def end(self, now: float) -> list[Effect]:
         """Tell the contact that OTR ends here, and wipe its keys."""
         self._outbox.clear()
-        return [*self._inject(self._instances.end(now), self._contact)]
+        return [*self._inject(self._instances.end(now))]
 
     # --- inside ---------------------------------------------------------------
 
@@ -247,7 +236,7 @@ class Conversation:
 
     def _ask(self, now: float) -> list[Effect]:
         self._asking.asked(now)
-        return [*self._inject(self._instances.ask(now), self._contact)]
+        return [*self._inject(self._instances.ask(now))]
 
     def _on_away(self, now: float) -> None:
         """A question of ours came back: the contact is not there now."""
@@ -269,22 +258,8 @@ class Conversation:
             return self._ask(now)
         return []
 
-    def _inject(self, outputs: list[otr.Output], otherwise: Jid) -> list[SendOtr]:
-        """Address what OTR wants sent: to the instance it is for, if we know where.
-
-        Args:
-            outputs: Of these, the ones to be sent.
-            otherwise: Where to, when the instance's address is not known.
-        """
-        return [
-            SendOtr(
-                self._addresses.get(output.instance_tag or 0, otherwise),
-                output.text,
-                self._random_bytes(16).hex(),
-            )
-            for output in outputs
-            if isinstance(output, otr.Inject) and self._is_online
-        ]
+    def _inject(self, outputs: list[otr.Output]) -> list[SendOtr]:
+        return self._devices.address(outputs) if self._is_online else []
 
     def _send_waiting(self, now: float) -> list[Effect]:
         """Hand to OTR what waits, if OTR is up with a key the person may mean."""
@@ -295,7 +270,7 @@ class Conversation:
             and not self._key_is_new()
         ):
             typed = self._outbox.take()
-            stanzas = self._inject(self._instances.send(typed.text, now), self._contact)
+            stanzas = self._inject(self._instances.send(typed.text, now))
             self._outbox.sent(typed.message_id, [each.stanza_id for each in stanzas])
             effects += stanzas
             effects.append(self._state_changed(typed.message_id, MessageState.SENT))
@@ -312,7 +287,8 @@ class Conversation:
         effects: list[Effect] = []
         match output:
             case otr.Inject():
-                effects = self._answer(output, sender)
+                if self._is_online:
+                    effects = [self._devices.answer(output, sender)]
             case otr.Received():
                 effects = self._on_text(output, sender, at)
             case otr.PlainReceived(text=text):
@@ -320,7 +296,7 @@ class Conversation:
             case otr.Agreeing():
                 self._asking.was_answered()
             case otr.Secured(fingerprint=key, instance_tag=tag):
-                self._place(tag, sender)
+                self._devices.place(tag, sender)
                 effects = self._on_secured(key, now)
             case otr.EndedByPeer():
                 pass  # `_show` tells what is left: another instance, or none.
@@ -336,14 +312,8 @@ class Conversation:
                 assert_never(unreachable)
         return effects
 
-    def _answer(self, output: otr.Inject, sender: Jid) -> list[Effect]:
-        """An answer goes to who asked, wherever that instance was before."""
-        if not self._is_online:
-            return []
-        return [SendOtr(sender, output.text, self._random_bytes(16).hex())]
-
     def _on_text(self, output: otr.Received, sender: Jid, at: datetime) -> list[Effect]:
-        self._place(output.instance_tag, sender)
+        self._devices.place(output.instance_tag, sender)
         self._outbox.heard()
         is_known = output.fingerprint in self._known_keys
         protection = Protection.PRIVATE if is_known else Protection.STOP
@@ -372,13 +342,6 @@ class Conversation:
         self._told_too_old = True
         error = UserError(ErrorCode.OTR_TOO_OLD, contact=str(self._contact))
         return [Failed(error, None)]
-
-    def _place(self, instance_tag: int, sender: Jid) -> None:
-        """Remember where an instance is that has just proved to be there."""
-        self._addresses.pop(instance_tag, None)
-        self._addresses[instance_tag] = sender
-        while len(self._addresses) > MAX_ADDRESSES:
-            del self._addresses[next(iter(self._addresses))]
 
     def _meet(self, fingerprint: bytes) -> list[Effect]:
         self._known_keys.add(fingerprint)
