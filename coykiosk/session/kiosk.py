@@ -139,19 +139,19 @@ class Kiosk:
             raise UserError(ErrorCode.ADDRESS_BAD)
         match command:
             case OpenChat(contact=contact) | AcceptContact(contact=contact):
-                account.open_chat(contact)
+                account.chats.open(contact)
             case RefuseContact(contact=contact):
-                account.refuse(contact)
+                account.chats.refuse(contact)
 
     def _on_chat(self, command: SendMessage | RestartEncryption | AcceptNewKey) -> None:
         account = self._account()
         match command:
             case SendMessage(chat=chat, text=text):
-                account.send(chat, text)
+                account.chats.say(chat, text)
             case RestartEncryption(chat=chat):
-                account.restart_encryption(chat)
+                account.chats.restart_encryption(chat)
             case AcceptNewKey(chat=chat, fingerprint=fingerprint):
-                account.accept_new_key(chat, fingerprint)
+                account.chats.accept_new_key(chat, fingerprint)
 
     def _account(self) -> AccountSession:
         """The account that acts; there is one as yet."""

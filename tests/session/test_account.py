@@ -412,7 +412,7 @@ def test_strangers_are_told_of_up_to_a_limit() -> None:
     session, events = make_session()
 
     for n in range(MAX_STRANGERS + 50):
-        session._on_inbound(said(Jid(f"bot{n}", DOMAIN, "x")))
+        session.chats.receive(said(Jid(f"bot{n}", DOMAIN, "x")))
 
     assert events == [
         ContactAsked(Jid(f"bot{n}", DOMAIN)) for n in range(MAX_STRANGERS)
@@ -423,12 +423,12 @@ def test_refused_strangers_stay_silent_beyond_the_limit() -> None:
     session, events = make_session()
     bots = [Jid(f"bot{n}", DOMAIN) for n in range(MAX_STRANGERS + 50)]
     for bot in bots:
-        session._on_inbound(said(bot))
-        session.refuse(bot)
+        session.chats.receive(said(bot))
+        session.chats.refuse(bot)
     events.clear()
 
     for bot in bots:
-        session._on_inbound(said(bot))
+        session.chats.receive(said(bot))
 
     assert events == []
 
@@ -453,17 +453,17 @@ def test_what_no_person_wrote_is_no_stranger(
 ) -> None:
     session, events = make_session()
 
-    session._on_inbound(value)
+    session.chats.receive(value)
 
     assert events == []
 
 
 def test_someone_in_a_chat_with_us_does_not_ask_to_talk() -> None:
     session, events = make_session()
-    session.open_chat(Jid("eve", DOMAIN))
+    session.chats.open(Jid("eve", DOMAIN))
     events.clear()
 
-    session._on_inbound(SubscriptionAsked(Jid("eve", DOMAIN)))
+    session.chats.receive(SubscriptionAsked(Jid("eve", DOMAIN)))
 
     assert events == []
 
@@ -746,7 +746,7 @@ def test_quit_waits_for_a_server_that_says_nothing_only_so_long(
 def test_defect_in_a_chat_leaves_the_account_whole() -> None:
     """It is never swallowed: not even when it comes with the server's stanzas."""
     session, _ = make_session()
-    session.open_chat(Jid("friend", DOMAIN))
+    session.chats.open(Jid("friend", DOMAIN))
 
     with pytest.raises(AssertionError):
-        session._on_inbound(object())  # type: ignore[arg-type]  # the defect
+        session.chats.receive(object())  # type: ignore[arg-type]  # the defect

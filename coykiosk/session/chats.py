@@ -1,0 +1,211 @@
+"""The chats of one account: who is talked with, and who asks to be.
+
+Rule: the only one who carries out what conversations want, in order; it is given
+a way to send while there is a connection, and has none otherwise.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from datetime import UTC
+from typing import assert_never
+
+from coykiosk import otr
+from coykiosk.contract import ContactAsked, Jid
+from coykiosk.errors import ErrorCode, UserError
+from coykiosk.session.conversation import Conversation, Effect, KeyMet
+from coykiosk.session.devices import SendOtr
+from coykiosk.session.inbound import (
+    Inbound,
+    MessageError,
+    MessageIn,
+    PresenceIn,
+    RosterReceived,
+    SubscriptionAsked,
+)
+from coykiosk.session.stanzas import check_address
+from coykiosk.session.strangers import Strangers
+from coykiosk.session.world import World
+from coykiosk.vault.profile import Account
+
+__all__ = ["Chats"]
+
+
+class Chats:
+    """All conversations of an account while the program runs.
+
+    Args:
+        record: The profile's entry; keys that are met are noted there.
+        account: The account's bare address.
+        world: The doors, the clocks and chance.
+        save: Called when the record changed and should be saved soon.
+    """
+
+    def __init__(
+        self, record: Account, *, account: Jid, world: World, save: Callable[[], None]
+    ) -> None:
+        self._record = record
+        self._account = account
+        self._world = world
+        self._save = save
+        self._our_key = otr.PrivateKey.from_bytes(record.otr_key.reveal())
+        self._conversations: dict[Jid, Conversation] = {}
+        self._strangers = Strangers()
+        self._send: Callable[[SendOtr], None] | None = None
+        self._ask_not_before = 0.0
+        self._changed = asyncio.Event()
+
+    # --- the connection ---------------------------------------------------------
+
+    def went_online(
+        self, send: Callable[[SendOtr], None], *, ask_not_before: float
+    ) -> None:
+        """There is a connection: go on where the chats stood.
+
+        Args:
+            send: Puts an OTR message on the stream.
+            ask_not_before: When the first question may go out, monotonic seconds.
+        """
+        self._send = send
+        self._ask_not_before = ask_not_before
+        for conversation in self._conversations.values():
+            self._perform(
+                conversation.went_online(self._world.now(), ask_at=ask_not_before)
+            )
+
+    def went_offline(self) -> None:
+        """The connection is gone: what is typed from now on waits."""
+        self._send = None
+        for conversation in self._conversations.values():
+            self._perform(conversation.went_offline())
+
+    def end(self) -> None:
+        """End OTR in every chat, and tell the other ends."""
+        for conversation in self._conversations.values():
+            self._perform(conversation.end(self._world.now()))
+
+    # --- what the person wants ----------------------------------------------------
+
+    def open(self, contact: Jid) -> None:
+        """Start to talk with a contact, or show the chat that there is.
+
+        Raises:
+            UserError: ADDRESS_BAD.
+        """
+        check_address(contact)
+        contact = contact.bare
+        self._strangers.accept(contact)
+        now = self._world.now()
+        conversation = self._conversations.get(contact)
+        if conversation is None:
+            conversation = self._make(contact)
+            if self._send is not None:
+                self._perform(
+                    conversation.went_online(now, ask_at=self._ask_not_before)
+                )
+        self._perform(conversation.open(now, ask_at=self._ask_not_before))
+
+    def refuse(self, contact: Jid) -> None:
+        """Hear nothing more of a stranger in this session."""
+        self._strangers.refuse(contact.bare)
+
+    def say(self, chat: Jid, text: str) -> None:
+        """Take a text for a chat; it waits until the chat is encrypted."""
+        at = self._world.wall_clock()
+        self._perform(self._conversation(chat).send(text, self._world.now(), at))
+
+    def restart_encryption(self, chat: Jid) -> None:
+        """Ask the contact for OTR again."""
+        self._perform(self._conversation(chat).restart(self._world.now()))
+
+    def accept_new_key(self, chat: Jid, fingerprint: bytes) -> None:
+        """Take the contact's new key for theirs, if it is still this one."""
+        conversation = self._conversation(chat)
+        self._perform(conversation.accept_new_key(fingerprint, self._world.now()))
+
+    def _conversation(self, chat: Jid) -> Conversation:
+        try:
+            return self._conversations[chat.bare]
+        except KeyError as exc:
+            raise UserError(ErrorCode.ADDRESS_BAD) from exc
+
+    def _make(self, contact: Jid) -> Conversation:
+        conversation = Conversation(
+            contact,
+            instances=otr.Instances(
+                self._our_key, self._record.instance_tag, self._world.random_bytes
+            ),
+            known_keys=self._record.known.get(str(contact), ()),
+            random_bytes=self._world.random_bytes,
+        )
+        self._conversations[contact] = conversation
+        return conversation
+
+    def _perform(self, effects: Iterable[Effect]) -> None:
+        """Carry out what a conversation wants, in order."""
+        for effect in effects:
+            match effect:
+                case SendOtr():
+                    if self._send is not None:
+                        self._send(effect)
+                case KeyMet(contact=contact, fingerprint=fingerprint):
+                    known = self._record.known.get(str(contact), ())
+                    self._record.known[str(contact)] = (*known, fingerprint)
+                    self._save()
+                case _:
+                    self._world.publish(effect)
+        self._changed.set()
+
+    async def keep_time(self) -> None:
+        """Give each conversation its tick when it is due."""
+        while True:
+            self._changed.clear()
+            deadlines = (chat.deadline() for chat in self._conversations.values())
+            due = min((at for at in deadlines if at is not None), default=None)
+            delay = None if due is None else max(0.0, due - self._world.now())
+            try:
+                async with asyncio.timeout(delay):
+                    await self._changed.wait()
+            except TimeoutError:
+                for conversation in tuple(self._conversations.values()):
+                    self._perform(conversation.tick(self._world.now()))
+
+    # --- what comes in ------------------------------------------------------------
+
+    def receive(self, value: Inbound) -> None:
+        """Take what came in over the stream."""
+        match value:
+            case MessageIn():
+                self._on_message(value)
+            case MessageError(sender=sender, message_id=stanza_id, condition=condition):
+                conversation = self._conversations.get(sender.bare)
+                now = self._world.now()
+                if conversation is not None:
+                    self._perform(conversation.bounced(stanza_id, condition, now))
+            case SubscriptionAsked(sender=sender):
+                if sender.bare not in self._conversations:
+                    self._on_stranger(sender.bare)
+            case PresenceIn() | RosterReceived():
+                pass  # There is no contact list yet that these could change.
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _on_message(self, message: MessageIn) -> None:
+        contact = message.sender.bare
+        if message.is_copy or contact == self._account:
+            return
+        conversation = self._conversations.get(contact)
+        if conversation is None and str(contact) in self._record.known:
+            self.open(contact)
+            conversation = self._conversations[contact]
+        if conversation is None:
+            self._on_stranger(contact)
+            return
+        now = self._world.now()
+        at = self._world.wall_clock().astimezone(UTC)
+        self._perform(conversation.receive(message.sender, message.body, now, at))
+
+    def _on_stranger(self, contact: Jid) -> None:
+        """Tell, once and without a word of theirs, that someone asks."""
+        is_person = contact.localpart and contact != self._account
+        if is_person and self._strangers.add(contact):
+            self._world.publish(ContactAsked(contact))
