@@ -10,13 +10,10 @@ import os
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from coykiosk import text
 from coykiosk.errors import ErrorCode, UserError
-
-if TYPE_CHECKING:
-    from coykiosk.register.servers import Server
 
 __all__ = ["main"]
 
@@ -75,31 +72,10 @@ def _parser() -> argparse.ArgumentParser:
 def _run(*, practice: bool, vault: Path | None) -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UserError(ErrorCode.NOT_A_TERMINAL)
-    # Imported late: `--help` must not wait for the screen.
-    from coykiosk.app import Settings, run  # noqa: PLC0415
-    from coykiosk.vault.place import default_path  # noqa: PLC0415
+    # Only now: before `dont_write_bytecode` an import would write beside the code.
+    from coykiosk import app  # noqa: PLC0415 - see above
 
-    if vault is None and not practice:
-        vault = default_path(os.environ)
-    run(Settings(servers=_shipped_servers(), vault_path=vault, practice=practice))
-
-
-def _shipped_servers() -> tuple["Server", ...]:
-    from coykiosk.register.servers import (  # noqa: PLC0415 - late, as above
-        ServersFileError,
-        load_servers,
-    )
-
-    path = Path(__file__).with_name("servers.toml")
-    try:
-        return load_servers(path.read_bytes(), name=path.name)
-    except ServersFileError as exc:
-        raise UserError(
-            ErrorCode.SERVERS_FILE_BAD,
-            file=str(path),
-            line=str(exc.line),
-            reason=exc.reason,
-        ) from exc
+    app.start(practice=practice, vault=vault)
 
 
 def _say_user_error(error: UserError) -> None:

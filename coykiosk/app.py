@@ -1,11 +1,11 @@
 """The composition root: builds the parts, joins the two queues, runs them.
 
 Rule: knows everybody and is known by nobody but `__main__`. The first screen is
-painted before the heavy parts are imported, which is why they are imported
-inside functions here and nowhere else.
+painted before `service` and `rehearsal` are imported, which is why that one import
+is inside a function.
 
-    Screen --commands--> queue --> Kiosk          (one event loop, one TaskGroup)
-       ^---------------- events ----+--- TorDaemon
+    Screen --commands--> queue --> Service: Kiosk, TorDaemon     (one event loop,
+       ^---------------- events ------+                           one TaskGroup)
 """
 
 import asyncio
@@ -13,31 +13,23 @@ import importlib
 import os
 import secrets
 import signal
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
-from coykiosk.contract import Command, Quit, Started, TorStopped
-from coykiosk.errors import UserError, only_user_error
-from coykiosk.register.servers import Server
+from coykiosk.contract import Command, Quit, Started
+from coykiosk.errors import ErrorCode, UserError, only_user_error
+from coykiosk.register.servers import Server, ServersFileError, load_servers
 from coykiosk.ui_urwid.loop import Screen
 from coykiosk.vault import passphrase
+from coykiosk.vault.place import default_path
 
-if TYPE_CHECKING:
-    from coykiosk.session.world import World
+__all__ = ["HEAVY", "Settings", "run", "servers_in", "start"]
 
-__all__ = ["Settings", "run"]
-
-_HEAVY: Final = (
-    "coykiosk.onion.daemon",
-    "coykiosk.session.kiosk",
-    "coykiosk.vault.store",
-)
+HEAVY: Final = ("coykiosk.service", "coykiosk.rehearsal")
 """What takes a third of a second to import, done while the person reads."""
 
 T = TypeVar("T")
@@ -54,6 +46,21 @@ class Settings:
     extra_torrc: tuple[str, ...] = ()
     """Lines for a tor of our own: the directory authorities of another network."""
     practice: bool = False
+
+
+def start(*, practice: bool, vault: Path | None) -> None:
+    """Run the program as it was shipped.
+
+    Args:
+        practice: On the practice network, with a vault of its own.
+        vault: Where the vault is; None for the usual place.
+
+    Raises:
+        UserError, KeyboardInterrupt, Exception: as `run`.
+    """
+    if vault is None and not practice:
+        vault = default_path(os.environ)
+    run(Settings(servers=_shipped_servers(), vault_path=vault, practice=practice))
 
 
 def run(settings: Settings) -> None:
@@ -156,80 +163,55 @@ class _App:
 
     async def _serve(self, *, start_tor: bool) -> None:
         """Run the session behind the screen, on the network that was chosen."""
-        for name in _HEAVY:
+        for name in HEAVY:
             await self._run_blocking(partial(importlib.import_module, name))
-        if self._settings.practice:
-            from coykiosk.rehearsal import Desk, rehearse  # noqa: PLC0415 - heavy
+        # Imported already, by the lines above, without holding up the screen.
+        from coykiosk import rehearsal, service  # noqa: PLC0415 - after the paint
 
-            desk = Desk(
+        serving = service.Service(
+            self._screen.publish, self._commands, self._run_blocking
+        )
+        if self._settings.practice:
+            desk = rehearsal.Desk(
                 publish=self._screen.publish,
                 submit=self._submit,
                 quitting=self._quitting,
                 # Whatever tor this machine runs is not the practice network's.
-                make_world=lambda torrc: self._world(torrc, {"PATH": os.defpath}),
+                make_world=lambda torrc: serving.make_world(
+                    {"PATH": os.defpath}, extra_torrc=torrc
+                ),
             )
-            await rehearse(desk, self._serve_practice)
+            await rehearsal.rehearse(desk, partial(serving.serve, start_tor=True))
         else:
-            world = self._world(self._settings.extra_torrc, os.environ)
-            # A vault knows the guard to go back to: then tor waits until it is open.
-            await self._serve_on(
-                world,
+            await serving.serve(
+                serving.make_world(os.environ, extra_torrc=self._settings.extra_torrc),
                 self._settings.servers,
-                vault_path=self._settings.vault_path,
+                self._settings.vault_path,
                 start_tor=start_tor,
             )
 
-    async def _serve_practice(
-        self, world: "World", servers: Sequence[Server], vault_path: Path
-    ) -> None:
-        await self._serve_on(world, servers, vault_path=vault_path, start_tor=True)
 
-    def _world(self, extra_torrc: Sequence[str], environ: Mapping[str, str]) -> "World":
-        from coykiosk.onion.daemon import TorDaemon  # noqa: PLC0415 - heavy
-        from coykiosk.session.world import World  # noqa: PLC0415 - heavy
+def _shipped_servers() -> tuple[Server, ...]:
+    """Read the servers that came with the program.
 
-        return World(
-            tor=TorDaemon(self._screen.publish, environ, extra_torrc=extra_torrc),
-            random_bytes=secrets.token_bytes,
-            now=time.monotonic,
-            wall_clock=lambda: datetime.now(UTC),
-            run_blocking=self._run_blocking,
-            publish=self._screen.publish,
-        )
-
-    async def _serve_on(
-        self,
-        world: "World",
-        servers: Sequence[Server],
-        *,
-        vault_path: Path | None,
-        start_tor: bool,
-    ) -> None:
-        from coykiosk.session.kiosk import Kiosk  # noqa: PLC0415 - heavy
-        from coykiosk.vault.store import VaultStore  # noqa: PLC0415 - heavy
-
-        vault = (
-            VaultStore(vault_path, random_bytes=secrets.token_bytes)
-            if vault_path
-            else None
-        )
-        kiosk = Kiosk(
-            servers=servers,
-            vault=vault,
-            world=world,
-            commands=self._commands,
-        )
-        try:
-            if start_tor:
-                await _start_early(world)
-            await kiosk.run()
-        finally:
-            await world.tor.stop()
+    Raises:
+        UserError: SERVERS_FILE_BAD.
+    """
+    return servers_in(Path(__file__).with_name("servers.toml"))
 
 
-async def _start_early(world: "World") -> None:
-    """Have tor on its way into the network while the person reads."""
+def servers_in(path: Path) -> tuple[Server, ...]:
+    """Read a servers file, whole or not at all.
+
+    Raises:
+        UserError: SERVERS_FILE_BAD, with the line and the reason.
+    """
     try:
-        await world.tor.start(guard_state="")
-    except UserError as error:
-        world.publish(TorStopped(error))
+        return load_servers(path.read_bytes(), name=path.name)
+    except ServersFileError as exc:
+        raise UserError(
+            ErrorCode.SERVERS_FILE_BAD,
+            file=str(path),
+            line=str(exc.line),
+            reason=exc.reason,
+        ) from exc

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from coykiosk import __main__ as entry
 from coykiosk import app
 from coykiosk.contract import (
     Closed,
+    Command,
     CreateAccount,
     Event,
     Failed,
@@ -21,8 +23,9 @@ from coykiosk.contract import (
     Secret,
     TorStopped,
 )
-from coykiosk.errors import ErrorCode
-from coykiosk.session.world import World
+from coykiosk.errors import ErrorCode, UserError
+from coykiosk.service import Service
+from coykiosk.text import describe
 from tests.support.headless import LoopbackTor
 
 HEAVY = ("slixmpp", "stem", "argon2", "OpenSSL", "cryptography", "zxcvbn", "gmpy2")
@@ -45,7 +48,7 @@ def test_first_screen_is_painted_before_what_is_heavy_is_imported() -> None:
 def test_what_is_imported_while_the_person_reads_is_what_the_action_needs() -> None:
     needed = ("slixmpp", "argon2", "OpenSSL", "cryptography")
     probe = (
-        f"import importlib, sys; [importlib.import_module(n) for n in {app._HEAVY!r}]; "
+        f"import importlib, sys; [importlib.import_module(n) for n in {app.HEAVY!r}]; "
         f"print([name for name in {needed!r} if name not in sys.modules])"
     )
 
@@ -58,32 +61,21 @@ def test_what_is_imported_while_the_person_reads_is_what_the_action_needs() -> N
 
 
 def composed(
-    *,
-    tor: LoopbackTor,
-    vault_path: Path | None,
-    start_tor: bool,
-    script: Callable[["app._App"], None],
+    *commands: Command, tor: LoopbackTor, vault_path: Path | None, start_tor: bool
 ) -> list[Event]:
     """Serve one session as the program does, with another tor and no screen."""
     events: list[Event] = []
 
     async def main() -> None:
-        program = app._App(app.Settings(servers=(), vault_path=vault_path))
-        world = replace(program._world((), {}), tor=tor, publish=events.append)
-        script(program)
-        try:
-            await program._serve_on(
-                world, (), vault_path=vault_path, start_tor=start_tor
-            )
-        finally:
-            program._worker.shutdown()
+        queue: asyncio.Queue[Command] = asyncio.Queue()
+        serving = Service(events.append, queue, asyncio.to_thread)
+        world = replace(serving.make_world({}, extra_torrc=()), tor=tor)
+        for command in (*commands, Quit()):
+            queue.put_nowait(command)
+        await serving.serve(world, (), vault_path, start_tor=start_tor)
 
     asyncio.run(main())
     return events
-
-
-def quit_at_once(program: "app._App") -> None:
-    program._submit(Quit())
 
 
 @pytest.mark.parametrize(
@@ -98,9 +90,7 @@ def test_tor_starts_early_only_when_no_vault_knows_its_guard(
 ) -> None:
     tor = LoopbackTor({})
 
-    events = composed(
-        tor=tor, vault_path=None, start_tor=start_tor, script=quit_at_once
-    )
+    events = composed(tor=tor, vault_path=None, start_tor=start_tor)
 
     assert tor.started_with == started
     assert tor.n_stops
@@ -111,7 +101,7 @@ def test_tor_that_cannot_be_started_early_is_told_and_the_session_serves() -> No
     tor = LoopbackTor({})
     tor.start_failure = ErrorCode.TOR_MISSING
 
-    events = composed(tor=tor, vault_path=None, start_tor=True, script=quit_at_once)
+    events = composed(tor=tor, vault_path=None, start_tor=True)
 
     stopped, closed = events
     assert isinstance(stopped, TorStopped)
@@ -120,13 +110,9 @@ def test_tor_that_cannot_be_started_early_is_told_and_the_session_serves() -> No
 
 
 def test_session_without_a_place_for_a_vault_says_so() -> None:
-    def script(program: "app._App") -> None:
-        program._submit(CreateAccount(Secret("badness impish glorify dish")))
-        program._submit(Quit())
+    asked = CreateAccount(Secret("badness impish glorify dish"))
 
-    events = composed(
-        tor=LoopbackTor({}), vault_path=None, start_tor=True, script=script
-    )
+    events = composed(asked, tor=LoopbackTor({}), vault_path=None, start_tor=True)
 
     [failed] = [event for event in events if isinstance(event, Failed)]
     assert failed.error.code is ErrorCode.VAULT_UNWRITABLE
@@ -137,13 +123,9 @@ def test_vault_that_appeared_meanwhile_is_found(tmp_path: Path) -> None:
     path = tmp_path / "vault"
     path.write_bytes(b"somebody else's")
 
-    def script(program: "app._App") -> None:
-        program._submit(CreateAccount(Secret("badness impish glorify dish")))
-        program._submit(Quit())
+    asked = CreateAccount(Secret("badness impish glorify dish"))
 
-    events = composed(
-        tor=LoopbackTor({}), vault_path=path, start_tor=True, script=script
-    )
+    events = composed(asked, tor=LoopbackTor({}), vault_path=path, start_tor=True)
 
     [failed] = [event for event in events if isinstance(event, Failed)]
     assert failed.error.code is ErrorCode.VAULT_EXISTS
@@ -173,12 +155,9 @@ def _noting(done: list[tuple[int, int]], n: int) -> Callable[[], None]:
 
 
 def test_world_has_a_clock_in_utc_and_chance_of_the_system() -> None:
-    async def main() -> World:
-        program = app._App(app.Settings(servers=(), vault_path=None))
-        program._worker.shutdown()
-        return program._world((), {})
+    serving = Service(lambda _: None, asyncio.Queue(), asyncio.to_thread)
 
-    world = asyncio.run(main())
+    world = serving.make_world({}, extra_torrc=())
 
     assert world.wall_clock().tzinfo is UTC
     assert abs((world.wall_clock() - datetime.now(UTC)).total_seconds()) < 5
@@ -196,3 +175,34 @@ def test_second_signal_is_an_interruption_and_no_defect(
 
     with pytest.raises(KeyboardInterrupt):
         app.run(app.Settings(servers=(), vault_path=None))
+
+
+def test_bad_servers_file_is_refused_with_file_line_and_reason(tmp_path: Path) -> None:
+    shipped = Path(app.__file__).with_name("servers.toml").read_text()
+    path = tmp_path / "servers.toml"
+    path.write_text(shipped.replace("clearnet = true", "clearnet = 1", 1))
+
+    with pytest.raises(UserError) as caught:
+        app.servers_in(path)
+
+    told = describe(caught.value)
+    line = shipped[: shipped.index("clearnet = true")].count("\n") + 1
+    assert caught.value.code is ErrorCode.SERVERS_FILE_BAD
+    assert f"{path}, line {line}: " in told.happened
+
+
+def test_defect_is_told_by_its_kind_and_path_without_a_value(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(words: str) -> None:
+        raise ValueError(words)
+
+    try:
+        fail("somebody's words")
+    except ValueError as error:
+        entry._say_defect(ExceptionGroup("group", [error]))
+
+    said = capsys.readouterr().err
+    assert "ValueError" in said
+    assert "test_app.py" in said
+    assert "somebody" not in said
