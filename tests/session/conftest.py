@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,7 +23,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from coykiosk.ports import IsolationKey, Stream
 from coykiosk.register.servers import Registration, Route, TlsMode
 from coykiosk.session.certificates import Authorities, spki_hash
 
@@ -117,65 +116,7 @@ def load_key(identity: Identity) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-# --- the way out, without Tor ----------------------------------------------------------
-
-
-@dataclass
-class LoopbackStream:
-    """A ports.Stream on plain TCP."""
-
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    is_closed: bool = False
-
-    async def read(self) -> bytes:
-        try:
-            return await self.reader.read(65536)
-        except ConnectionError:
-            return b""
-
-    def write(self, data: bytes) -> None:
-        if not self.is_closed:
-            self.writer.write(data)
-
-    async def drain(self) -> None:
-        if not self.is_closed:
-            await self.writer.drain()
-
-    async def close(self) -> None:
-        if not self.is_closed:
-            self.is_closed = True
-            self.writer.close()
-        try:
-            await self.writer.wait_closed()
-        except (ConnectionError, BrokenPipeError):
-            return
-
-
-@dataclass
-class LoopbackDialer:
-    """A ports.Dialer that goes to loopback whatever is asked, and keeps a record."""
-
-    port: int
-    asked: list[tuple[str, int, IsolationKey, bytes]] = field(default_factory=list)
-    streams: list[LoopbackStream] = field(default_factory=list)
-    has_dialed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def open(
-        self,
-        host: str,
-        port: int,
-        *,
-        isolation_key: IsolationKey,
-        first_bytes: bytes = b"",
-    ) -> Stream:
-        self.asked.append((host, port, isolation_key, first_bytes))
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        stream = LoopbackStream(reader, writer)
-        self.streams.append(stream)
-        stream.write(first_bytes)
-        self.has_dialed.set()
-        return stream
+# --- a way to a server -----------------------------------------------------------------
 
 
 def make_route(

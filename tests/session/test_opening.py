@@ -25,7 +25,6 @@ from tests.session.conftest import (
     DOMAIN,
     ONION,
     Identity,
-    LoopbackDialer,
     Prosody,
     make_identity,
     make_route,
@@ -33,6 +32,7 @@ from tests.session.conftest import (
 )
 from tests.session.hostile import played_by, silent, stage
 from tests.session.pure_server import PureServer, stream_error
+from tests.support.loopback import LoopbackDialer
 from tests.support.roundtrips import CountingProxy
 
 KEY = IsolationKey("u" * 32, "p" * 32)

@@ -26,8 +26,9 @@ from coykiosk.session.opening import Opened, Purpose, Trust, open_session
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.xmlguard import POST_AUTH_LIMITS
 from coykiosk.session.xmlreader import XmlReader
-from tests.session.conftest import LoopbackDialer, Prosody, make_route, run_clean
+from tests.session.conftest import Prosody, make_route, run_clean
 from tests.support.chance import seeded
+from tests.support.loopback import LoopbackDialer
 
 US = Jid("me", "a.example", "here")
 BOB = Jid("bob", "b.example", "phone")

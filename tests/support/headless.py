@@ -106,14 +106,13 @@ class _Wire:
         self._inner.write(data)
 
     async def drain(self) -> None:
-        with suppress(ConnectionError):  # as the real one: a read will tell
-            await self._inner.drain()
+        await self._inner.drain()
 
     async def close(self) -> None:
         await self._inner.close()
 
     def tear(self) -> None:
-        self._inner._writer.transport.abort()
+        self._inner.writer.transport.abort()
 
 
 class LoopbackWays:

@@ -1,55 +1,59 @@
 """A way out that is none: whatever is asked for, it leads to a port of 127.0.0.1.
 
-The journeys and the bench use it where a session without Tor is wanted; nothing of
-it is ever part of the program.
+Tests without Tor, the journeys and the bench use it; nothing of it is ever part of
+the program.
 """
 
 import asyncio
-from typing import final
+from dataclasses import dataclass, field
 
 from coykiosk.ports import IsolationKey, Stream
 
 
-@final
+@dataclass
 class LoopbackStream:
     """A ports.Stream on plain TCP."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._is_closed = False
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    is_closed: bool = False
 
     async def read(self) -> bytes:
         try:
-            return await self._reader.read(65536)
+            return await self.reader.read(65536)
         except ConnectionError:
             return b""
 
     def write(self, data: bytes) -> None:
-        if not self._is_closed:
-            self._writer.write(data)
+        if not self.is_closed:
+            self.writer.write(data)
 
     async def drain(self) -> None:
-        if not self._is_closed:
-            await self._writer.drain()
+        if self.is_closed:
+            return
+        try:
+            await self.writer.drain()
+        except ConnectionError:
+            return  # as the real one: `read` tells it
 
     async def close(self) -> None:
-        self._is_closed = True
-        self._writer.close()
+        if not self.is_closed:
+            self.is_closed = True
+            self.writer.close()
         try:
-            await self._writer.wait_closed()
+            await self.writer.wait_closed()
         except ConnectionError:
             return
 
 
-@final
+@dataclass
 class LoopbackDialer:
-    """A ports.Dialer to one port of this machine."""
+    """A ports.Dialer to one port of this machine, which keeps a record."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    port: int
+    asked: list[tuple[str, int, IsolationKey, bytes]] = field(default_factory=list)
+    streams: list[LoopbackStream] = field(default_factory=list)
+    has_dialed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def open(
         self,
@@ -59,7 +63,10 @@ class LoopbackDialer:
         isolation_key: IsolationKey,
         first_bytes: bytes = b"",
     ) -> Stream:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self.asked.append((host, port, isolation_key, first_bytes))
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         stream = LoopbackStream(reader, writer)
+        self.streams.append(stream)
         stream.write(first_bytes)
+        self.has_dialed.set()
         return stream
