@@ -4,10 +4,13 @@ Rule: sans-IO and alone. Nothing of coykiosk is imported here, and no clock, no
 socket, no source of randomness: the caller passes `now`, random bytes and received
 texts, and gets a list of outputs back.
 
-Reading order: `events` (what can come out), `instances` (the door), `pool` (several
-devices), `engine` (one conversation), `ake` and `proof` (how keys are agreed),
-`ratchet` (how they change), `messages` and `framing` (what that looks like on the
-way), `dsa`, `primitives`, `wire`; `tags` and `allowance` are small.
+Reading order: `events` (what can come out), `instances` (the door), `reception`,
+`gate` and `pool` (what came in, for whom, which device), `engine` (one conversation),
+`ake` and `proof` (how keys are agreed), `ratchet` (how they change), `smp` with
+`smp_messages` and `smp_proofs` (how people find out whom they talk to), `messages` and
+`framing` (what all that looks like on the way), `dsa`, `primitives`, `wire`; `tags`,
+`allowance` and `trust` are small. Two folders stand beside the protocol: `spoken` (keys
+read aloud) and `keyfile` (libotr's files).
 """
 
 from coykiosk.otr.dsa import PrivateKey
@@ -15,6 +18,7 @@ from coykiosk.otr.events import (
     Agreeing,
     EndedByPeer,
     ErrorLine,
+    ExtraKey,
     Inject,
     LocalError,
     MessageState,
@@ -25,17 +29,25 @@ from coykiosk.otr.events import (
     Received,
     RemoteError,
     Secured,
+    SmpAnswered,
+    SmpAsked,
+    SmpEnded,
+    SmpOutcome,
+    TooManyGuessesError,
     Unreadable,
 )
 from coykiosk.otr.instances import Instances
 from coykiosk.otr.tags import draw_instance_tag
+from coykiosk.otr.trust import KeyBook, Standing
 
 __all__ = [
     "Agreeing",
     "EndedByPeer",
     "ErrorLine",
+    "ExtraKey",
     "Inject",
     "Instances",
+    "KeyBook",
     "LocalError",
     "MessageState",
     "OfferTooOld",
@@ -46,6 +58,12 @@ __all__ = [
     "Received",
     "RemoteError",
     "Secured",
+    "SmpAnswered",
+    "SmpAsked",
+    "SmpEnded",
+    "SmpOutcome",
+    "Standing",
+    "TooManyGuessesError",
     "Unreadable",
     "draw_instance_tag",
 ]

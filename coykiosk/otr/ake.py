@@ -20,7 +20,7 @@ Bob is who commits, Alice is who answers with g^y. Source: OTRv3, "The protocol
 state machine" and "Authenticated Key Exchange (AKE)".
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from coykiosk.otr.dsa import PrivateKey
@@ -48,6 +48,15 @@ AKE_EXPIRE_S: Final = 120.0
 """How long exponents wait for an answer (libotr: 60 to 130 s)."""
 
 
+class Promise:
+    """Whether what a commit hides has been shown to anybody."""
+
+    __slots__ = ("is_kept",)
+
+    def __init__(self) -> None:
+        self.is_kept = False
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class PendingCommit:
     """What we promised with a D-H Commit: x and r, still hidden."""
@@ -56,6 +65,8 @@ class PendingCommit:
     r: bytes
     encrypted_gx: bytes
     hashed_gx: bytes
+    promise: Promise
+    """One for all copies."""
 
     def message(self, sender_tag: int, receiver_tag: int) -> DhCommit:
         """Return the D-H Commit; always the same but for its tags."""
@@ -63,14 +74,15 @@ class PendingCommit:
 
     def copy(self) -> "PendingCommit":
         """Return one whose exponent is wiped by itself."""
-        return PendingCommit(self.key.copy(), self.r, self.encrypted_gx, self.hashed_gx)
+        return replace(self, key=self.key.copy())
 
 
 def draw_commit(random_bytes: RandomBytes) -> PendingCommit:
     """Draw a fresh x (320 bits), then r (128 bits)."""
     key = DhKeyPair.draw(random_bytes)
     r = random_bytes(AES_KEY_BYTES)
-    return PendingCommit(key, r, aes_ctr(r, key.public_mpi), sha256(key.public_mpi))
+    gx_mpi = key.public_mpi
+    return PendingCommit(key, r, aes_ctr(r, gx_mpi), sha256(gx_mpi), Promise())
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,6 +99,8 @@ class Agreement:
     fingerprint: bytes
     our_half_first: bool
     """True when we sent the Reveal Signature."""
+    is_fair: bool
+    """Whether both had settled their part before they saw the other's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +132,9 @@ class AwaitingRevealSig:
 
     key: DhKeyPair
     commit: DhCommit
+    is_first: bool
+    """Whether this commit came before our y went out: they could not choose it by
+    what they saw."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -223,13 +240,15 @@ class Ake:
             case AwaitingDhKey(ours) if ours.hashed_gx > message.hashed_gx:
                 self._since = now
                 return Step(ours.message(*self._tags))
-            case AwaitingRevealSig(key):
+            case AwaitingRevealSig(key, before, was_first):
                 gave_way = self._gave_way
+                is_first = was_first and before.hashed_gx == message.hashed_gx
             case _:
                 key = DhKeyPair.draw(self._random_bytes)
+                is_first = True
                 had_committed = isinstance(self._state, AwaitingDhKey | AwaitingSig)
                 gave_way = had_committed and not self._started_again
-        self._become(AwaitingRevealSig(key, message), now)
+        self._become(AwaitingRevealSig(key, message, is_first), now)
         self._gave_way = gave_way
         return Step(DhKey(*self._tags, key.public))
 
@@ -242,6 +261,10 @@ class Ake:
                 pass
             case _:
                 return _IGNORED
+        if commit.promise.is_kept:
+            # Another instance, which may be nobody, has been shown our g^x, so that
+            # this g^y can have been chosen by it. Promise something else.
+            return self._commit_anew(now)
         shared = commit.key.shared_secret(message.gy)
         secrets = derive_secrets(shared)
         encrypted, mac = prove(
@@ -252,13 +275,20 @@ class Ake:
             m2=secrets.bob_m2,
         )
         reveal_sig = RevealSig(*self._tags, commit.r, encrypted, mac)
+        commit.promise.is_kept = True
         self._become(AwaitingSig(commit, message.gy, shared, secrets, reveal_sig), now)
         return Step(reveal_sig)
+
+    def _commit_anew(self, now: float) -> Step:
+        commit = draw_commit(self._random_bytes)
+        self._become(AwaitingDhKey(commit), now)
+        return Step(commit.message(*self._tags))
 
     def _on_reveal_sig(self, message: RevealSig, now: float) -> Step:
         if not isinstance(self._state, AwaitingRevealSig):
             return _IGNORED
         key, commit = self._state.key, self._state.commit
+        is_fair = self._state.is_first
         gx_mpi = aes_ctr(message.r, commit.encrypted_gx)
         check_equal(sha256(gx_mpi), commit.hashed_gx, "hash of g^x")
         gx = _read_only_mpi(gx_mpi)
@@ -287,6 +317,7 @@ class Ake:
             ssid=secrets.ssid,
             fingerprint=fingerprint,
             our_half_first=False,
+            is_fair=is_fair,
         )
         self._finish(now)
         return Step(Signature(*self._tags, encrypted, mac), agreement)
@@ -312,6 +343,7 @@ class Ake:
             ssid=secrets.ssid,
             fingerprint=fingerprint,
             our_half_first=True,
+            is_fair=True,
         )
         self._finish(now)
         return Step(agreement=agreement)

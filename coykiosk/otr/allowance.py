@@ -13,13 +13,17 @@ class Allowance:
         self._left = float(burst)
         self._at: float | None = None
 
-    def take(self, now: float) -> bool:
-        """Use one, if one is left."""
+    def has_left(self, now: float) -> bool:
+        """Tell whether `take` would find one."""
         if self._at is not None:
             self._left += (now - self._at) * self._per_second
         self._at = now
         self._left = min(self._left, self._burst)
-        if self._left < 1:
+        return self._left >= 1
+
+    def take(self, now: float) -> bool:
+        """Use one, if one is left."""
+        if not self.has_left(now):
             return False
         self._left -= 1
         return True

@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from coykiosk.otr.ake import Agreement, Ake, AwaitingDhKey, Idle, PendingCommit
+from coykiosk.otr.allowance import Allowance
 from coykiosk.otr.dsa import PrivateKey
 from coykiosk.otr.events import (
     EndedByPeer,
+    ExtraKey,
     Inject,
     LocalError,
     MessageState,
@@ -33,7 +35,15 @@ from coykiosk.otr.messages import (
 )
 from coykiosk.otr.primitives import RandomBytes
 from coykiosk.otr.ratchet import Ratchet
-from coykiosk.otr.wire import TLV_HEAD_BYTES, Tlv, read_tlvs
+from coykiosk.otr.smp import Smp, SmpSession, SmpStep
+from coykiosk.otr.smp_messages import SMP_TLVS
+from coykiosk.otr.wire import (
+    INT_BYTES,
+    TLV_HEAD_BYTES,
+    Tlv,
+    encode_int,
+    read_tlvs,
+)
 
 HEARTBEAT_AFTER_S: Final = 60.0
 """Silence of ours after which a received text is answered by an empty message.
@@ -45,6 +55,9 @@ PAD_TO_BYTES: Final = 256
 
 _TLV_PADDING: Final = 0
 _TLV_DISCONNECTED: Final = 1
+_TLV_EXTRA_KEY: Final = 8
+MAX_EXTRA_DATA_BYTES: Final = 0xFFFF - INT_BYTES  # a record holds 65,535 bytes
+_MAX_USE: Final = 0xFFFFFFFF
 
 
 @dataclass(slots=True, repr=False)
@@ -52,6 +65,7 @@ class _Session:
     """An encrypted session: its keys, and with whom."""
 
     ratchet: Ratchet
+    smp: Smp
     fingerprint: bytes
     ssid: bytes
     last_sent: float
@@ -68,8 +82,11 @@ class Engine:
         our_tag: int,
         their_tag: int,
         max_message_chars: int | None,
+        guesses: Allowance,
     ) -> None:
+        self._our_fingerprint = our_key.fingerprint
         self._random_bytes = random_bytes
+        self._guesses = guesses
         self._our_tag = our_tag
         self.their_tag = their_tag
         self._max_message_chars = max_message_chars
@@ -131,24 +148,46 @@ class Engine:
             return []
         return self._seal(cleaned, (), now, flags=0)
 
+    def smp_start(self, secret: str, question: str | None, now: float) -> list[Output]:
+        """Begin to compare secrets; see `Instances.smp_start`."""
+        return self._on_smp(self._need_session().smp.start(secret, question, now), now)
+
+    def smp_answer(self, secret: str, now: float) -> list[Output]:
+        """Answer the other end; see `Instances.smp_answer`."""
+        return self._on_smp(self._need_session().smp.answer(secret, now), now)
+
+    def smp_abort(self, now: float) -> list[Output]:
+        """Leave a comparison; see `Instances.smp_abort`."""
+        if self._session is None:
+            return []
+        return self._on_smp(self._session.smp.abort(now), now)
+
+    def use_extra_key(
+        self, use: int, data: bytes, now: float
+    ) -> tuple[bytes, list[Output]]:
+        """Announce a use of the extra key; see `Instances.use_extra_key`."""
+        session = self._need_session()
+        if not 0 <= use <= _MAX_USE or len(data) > MAX_EXTRA_DATA_BYTES:
+            msg = f"extra key: use {use:#x} with {len(data)} bytes"
+            raise LocalError(msg)
+        record = Tlv(_TLV_EXTRA_KEY, encode_int(use) + data)
+        key = session.ratchet.extra_key
+        return key, self._seal_record(record, now)
+
     def end(self, now: float) -> list[Output]:
         """Tell the other end that we leave, and wipe; PLAINTEXT afterwards."""
         outputs: list[Output] = []
         if self._session is not None:
-            farewell = (Tlv(_TLV_DISCONNECTED, b""),)
-            outputs = self._seal(b"", farewell, now, flags=FLAG_IGNORE_UNREADABLE)
-        self.wipe()
+            outputs += self._seal_record(Tlv(_TLV_DISCONNECTED, b""), now)
+            outputs += self._session.smp.close(now)
+        self._ake.abandon()
+        self._close_session()
+        self._ended_by_peer = False
         return outputs
 
     def abandon_exchange(self) -> None:
         """Forget the key exchange under way; a session goes on."""
         self._ake.abandon()
-
-    def wipe(self) -> None:
-        """Forget session and exchange without a word; PLAINTEXT afterwards."""
-        self._ake.abandon()
-        self._close_session()
-        self._ended_by_peer = False
 
     def deadline(self) -> float | None:
         """When `tick` is due."""
@@ -163,50 +202,94 @@ class Engine:
         step = self._ake.receive(message, now)
         outputs = [] if step.reply is None else self._inject(step.reply)
         if step.agreement is not None:
-            outputs.append(self._secure(step.agreement, now))
+            outputs += self._secure(step.agreement, now)
         return outputs
 
-    def _secure(self, agreement: Agreement, now: float) -> Secured:
-        refreshed = self.fingerprint == agreement.fingerprint
+    def _secure(self, agreement: Agreement, now: float) -> list[Output]:
+        before = self.fingerprint
+        refreshed = before == agreement.fingerprint
         ratchet = Ratchet(agreement, self._random_bytes)
+        left = [] if self._session is None else self._session.smp.close(now)
         ratchet.inherit(self._close_session())
         self._session = _Session(
-            ratchet, agreement.fingerprint, agreement.ssid, last_sent=now
+            ratchet,
+            self._make_smp(agreement),
+            agreement.fingerprint,
+            agreement.ssid,
+            last_sent=now,
         )
         self._ended_by_peer = False
         self.last_received = now
-        return Secured(
+        secured = Secured(
             agreement.fingerprint,
             agreement.ssid,
             our_half_first=agreement.our_half_first,
             refreshed=refreshed,
+            ssid_is_fair=agreement.is_fair,
             instance_tag=self.their_tag,
+            replaced=None if refreshed else before,
         )
+        return [*left, secured]
+
+    def _make_smp(self, agreement: Agreement) -> Smp:
+        session = SmpSession(
+            self._our_fingerprint,
+            agreement.fingerprint,
+            agreement.ssid,
+            self.their_tag,
+        )
+        return Smp(session, self._random_bytes, self._guesses)
 
     def _on_data(self, message: DataMessage, now: float) -> list[Output]:
         session = self._session
         if session is None:
             msg = "data message without a session"
             raise RemoteError(msg)
-        text, _, records = session.ratchet.open(message).partition(b"\0")
+        opened = session.ratchet.open(message)
+        text, _, records = opened.plaintext.partition(b"\0")
         self.last_received = now
         outputs: list[Output] = []
         if text:
             shown = text.decode("utf-8", "replace")
             outputs.append(Received(shown, session.fingerprint, self.their_tag))
-        for tlv in read_tlvs(records):
-            # Padding (0) and unknown records are ignored, as the specification
-            # asks; so are 2 to 8 (SMP, extra key), which we do not speak yet.
+        for tlv in _first_of_each_type(read_tlvs(records)):
             if tlv.type == _TLV_DISCONNECTED:
-                return [*outputs, self._finish()]
+                return [*outputs, *self._finish(now)]
+            outputs += self._on_record(tlv, session, opened.extra_key, now)
         if text and now - session.last_sent >= HEARTBEAT_AFTER_S:
             outputs += self._seal(b"", (), now, flags=FLAG_IGNORE_UNREADABLE)
         return outputs
 
-    def _finish(self) -> EndedByPeer:
+    def _on_record(
+        self, tlv: Tlv, session: _Session, extra_key: bytes, now: float
+    ) -> list[Output]:
+        """Take one record; padding and unknown ones are nothing to us."""
+        if tlv.type in SMP_TLVS:
+            return self._on_smp(session.smp.receive(tlv, now), now)
+        if tlv.type == _TLV_EXTRA_KEY and len(tlv.value) >= INT_BYTES:
+            use = int.from_bytes(tlv.value[:INT_BYTES], "big")
+            data = tlv.value[INT_BYTES:]
+            who = session.fingerprint, self.their_tag
+            return [ExtraKey(extra_key, use, data, *who)]
+        return []
+
+    def _on_smp(self, step: SmpStep, now: float) -> list[Output]:
+        outputs: list[Output] = []
+        for reply in step.replies:
+            outputs += self._seal_record(reply, now)
+        return [*outputs, *step.reports]
+
+    def _finish(self, now: float) -> list[Output]:
+        left = self._need_session().smp.close(now)
         self._close_session()
         self._ended_by_peer = True
-        return EndedByPeer()
+        return [*left, EndedByPeer()]
+
+    def _need_session(self) -> _Session:
+        if self._session is None:
+            msg = f"send: the session is {self.message_state.value}"
+            raise LocalError(msg)
+        return self._session
 
     def _close_session(self) -> list[bytes]:
         """Wipe the session's keys; returns the MAC keys free to be published."""
@@ -216,19 +299,19 @@ class Engine:
         self._session = None
         return mac_keys
 
+    def _seal_record(self, tlv: Tlv, now: float) -> list[Output]:
+        """Send a record alone; nobody is told when it cannot be read."""
+        return self._seal(b"", (tlv,), now, flags=FLAG_IGNORE_UNREADABLE)
+
     def _seal(
         self, text: bytes, tlvs: tuple[Tlv, ...], now: float, *, flags: int
     ) -> list[Output]:
-        if self._session is None:
-            msg = f"send: the session is {self.message_state.value}"
-            raise LocalError(msg)
-        self._session.last_sent = now
+        session = self._need_session()
+        session.last_sent = now
         plaintext = text + b"\0" + b"".join(tlv.encode() for tlv in tlvs)
-        n_padding = -(len(plaintext) + TLV_HEAD_BYTES) % PAD_TO_BYTES
-        padding = Tlv(_TLV_PADDING, bytes(n_padding))
         return self._inject(
-            self._session.ratchet.seal(
-                plaintext + padding.encode(),
+            session.ratchet.seal(
+                plaintext + _padding_for(len(plaintext)),
                 flags=flags,
                 sender_tag=self._our_tag,
                 receiver_tag=self.their_tag,
@@ -243,3 +326,17 @@ class Engine:
             max_chars=self._max_message_chars,
         )
         return [Inject(piece, self.their_tag) for piece in pieces]
+
+
+def _first_of_each_type(tlvs: list[Tlv]) -> list[Tlv]:
+    """Leave out repeated records, as libotr does: each could draw an answer."""
+    first: dict[int, Tlv] = {}
+    for tlv in tlvs:
+        first.setdefault(tlv.type, tlv)
+    return list(first.values())
+
+
+def _padding_for(n_bytes: int) -> bytes:
+    """Return the record that brings a plaintext to a multiple of PAD_TO_BYTES."""
+    n_padding = -(n_bytes + TLV_HEAD_BYTES) % PAD_TO_BYTES
+    return Tlv(_TLV_PADDING, bytes(n_padding)).encode()

@@ -17,6 +17,13 @@ class LocalError(OtrError):
     """Our side asked for something the protocol or its state does not allow."""
 
 
+class TooManyGuessesError(LocalError):
+    """Comparisons failed so often that a further one waits: one in ten minutes.
+
+    Each may have been a guess of somebody in between.
+    """
+
+
 class RemoteError(OtrError):
     """The other end, or somebody in between, sent what the protocol forbids."""
 
@@ -82,6 +89,13 @@ class Secured:
     """True when this instance was already encrypted under the same key."""
     instance_tag: int = field(default=0, compare=False)
     """The instance it is with."""
+    ssid_is_fair: bool = field(default=True, compare=False)
+    """Whether both ends had settled their part before they saw the other's. Only
+    then does an `ssid` that is the same at both ends prove that nobody is in
+    between; otherwise somebody with many computers could have made it the same."""
+    replaced: bytes | None = field(default=None, compare=False)
+    """The other key this instance was encrypted under until now, if it was: an
+    alarm, for no honest program changes its key in the middle of a session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +104,78 @@ class EndedByPeer:
 
     Another instance may still be encrypted: `Instances.message_state` tells.
     """
+
+
+class SmpOutcome(Enum):
+    """How a comparison of secrets ended."""
+
+    SUCCEEDED = "succeeded"
+    """Both ends typed the same."""
+    FAILED = "failed"
+    """They did not, or somebody sits in between."""
+    ABORTED = "aborted"
+    """One end left it, or the session was renewed or ended meanwhile."""
+    CHEATED = "cheated"
+    """The other end sent numbers that no honest program sends."""
+
+
+@dataclass(frozen=True, slots=True)
+class SmpAsked:
+    """The other end wants to compare secrets; `Instances.smp_answer` goes on.
+
+    A second one before the answer takes the place of the first.
+    """
+
+    question: str | None = field(repr=False)
+    """The other end's own words; None when it asked none."""
+    fingerprint: bytes
+    instance_tag: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SmpAnswered:
+    """The other end has typed its secret; the result follows by itself."""
+
+    fingerprint: bytes
+    instance_tag: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SmpEnded:
+    """A comparison of secrets is over."""
+
+    outcome: SmpOutcome
+    we_asked: bool
+    """True when it was ours."""
+    had_question: bool
+    fingerprint: bytes
+    """The key that was compared, 20 bytes."""
+    instance_tag: int = field(default=0, compare=False)
+
+    @property
+    def vouches(self) -> bool:
+        """Whether it proves who has `fingerprint`.
+
+        Who only answers a question has proved himself and learnt nothing: the
+        other end chose a question whose answer it wanted to hear.
+        """
+        return self.outcome is SmpOutcome.SUCCEEDED and (
+            self.we_asked or not self.had_question
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ExtraKey:
+    """The other end will use a key that both ends can derive and nobody else."""
+
+    key: bytes = field(repr=False)
+    """32 bytes."""
+    use: int
+    """What for, as the other end says; 4 bytes."""
+    data: bytes = field(repr=False)
+    """What goes with it, free in form."""
+    fingerprint: bytes
+    instance_tag: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +202,10 @@ Output = (
     | Agreeing
     | Secured
     | EndedByPeer
+    | SmpAsked
+    | SmpAnswered
+    | SmpEnded
+    | ExtraKey
     | OfferTooOld
     | ErrorLine
     | Unreadable

@@ -47,6 +47,7 @@ MAX_PIECES: Final = 0xFFFF  # OTRv3, "Fragmentation": k and n are unsigned short
 _FRAGMENT_BUDGET_CHARS: Final = 37
 MAX_JOINED_CHARS: Final = 256 * 1024
 MAX_BUFFERS: Final = 16
+_JOIN_EVERY: Final = 64  # small strings cost more than what they hold
 FRAGMENT_EXPIRE_S: Final = 120.0  # a slow circuit may need a while for each piece
 
 
@@ -123,6 +124,17 @@ def read(text: str) -> Inbound:
     return _read_plain(text)
 
 
+def check_limit(max_chars: int | None) -> None:
+    """Refuse a limit that leaves no room beside the header of a fragment.
+
+    Raises:
+        LocalError: 37 characters or fewer.
+    """
+    if max_chars is not None and max_chars <= _FRAGMENT_BUDGET_CHARS:
+        msg = f"{max_chars} characters leave no room for a piece"
+        raise LocalError(msg)
+
+
 def split(
     armoured: str, *, sender_tag: int, receiver_tag: int, max_chars: int | None
 ) -> list[str]:
@@ -141,10 +153,8 @@ def split(
     """
     if max_chars is None or len(armoured) <= max_chars:
         return [armoured]
+    check_limit(max_chars)
     size = max_chars - _FRAGMENT_BUDGET_CHARS
-    if size <= 0:
-        msg = f"split: {max_chars} characters leave no room for a piece"
-        raise LocalError(msg)
     pieces = [armoured[at : at + size] for at in range(0, len(armoured), size)]
     if len(pieces) > MAX_PIECES:
         msg = f"split: {len(pieces)} pieces"
@@ -211,9 +221,31 @@ class _Buffer:
     """The pieces of one message so far."""
 
     count: int
-    pieces: list[str]
-    n_chars: int
     last_at: float
+    n_pieces: int = 0
+    n_chars: int = 0
+    pieces: list[str] = field(default_factory=list, repr=False)
+
+    def continues(self, fragment: Fragment) -> bool:
+        """Whether this piece is the next one, and there is room for it."""
+        # COMPAT(otr3 2016): a length that is a multiple of the piece size ends in
+        # an empty piece; joining nothing does no harm.
+        is_last = fragment.index == fragment.count
+        return (
+            (fragment.piece != "" or is_last)
+            and fragment.count == self.count
+            and fragment.index == self.n_pieces + 1
+            and self.n_chars + len(fragment.piece) <= MAX_JOINED_CHARS
+        )
+
+    def append(self, piece: str, now: float) -> None:
+        """Add the next piece."""
+        self.pieces.append(piece)
+        self.n_pieces += 1
+        self.n_chars += len(piece)
+        self.last_at = now
+        if len(self.pieces) >= _JOIN_EVERY:
+            self.pieces = ["".join(self.pieces)]
 
 
 class Assembler:
@@ -238,12 +270,10 @@ class Assembler:
         sender = fragment.sender_tag
         buffer = self._buffers.pop(sender, None)
         if fragment.index == 1:
-            buffer = _Buffer(fragment.count, [], 0, now)
-        if buffer is None or not _continues(buffer, fragment):
+            buffer = _Buffer(fragment.count, now)
+        if buffer is None or not buffer.continues(fragment):
             return None
-        buffer.pieces.append(fragment.piece)
-        buffer.n_chars += len(fragment.piece)
-        buffer.last_at = now
+        buffer.append(fragment.piece, now)
         if fragment.index == fragment.count:
             return "".join(buffer.pieces)
         self._buffers[sender] = buffer
@@ -266,13 +296,3 @@ class Assembler:
             if now - self._buffers[oldest].last_at < FRAGMENT_EXPIRE_S:
                 return
             del self._buffers[oldest]
-
-
-def _continues(buffer: _Buffer, fragment: Fragment) -> bool:
-    # COMPAT(otr3 2016): a length that is a multiple of the piece size ends in an
-    # empty piece; joining nothing does no harm.
-    return (
-        fragment.count == buffer.count
-        and fragment.index == len(buffer.pieces) + 1
-        and buffer.n_chars + len(fragment.piece) <= MAX_JOINED_CHARS
-    )

@@ -13,60 +13,24 @@ from coykiosk.otr.allowance import Allowance
 from coykiosk.otr.dsa import PrivateKey
 from coykiosk.otr.engine import Engine
 from coykiosk.otr.events import (
-    Agreeing,
-    ErrorLine,
     Inject,
     LocalError,
     MessageState,
-    OfferTooOld,
     Output,
-    PlainReceived,
-    RemoteError,
-    Secured,
-    Unreadable,
 )
 from coykiosk.otr.framing import (
-    ERROR_PREFIX,
-    OLD_VERSIONS,
-    OUR_VERSION,
     QUERY,
-    Assembler,
-    Binary,
-    ErrorText,
-    Fragment,
-    Inbound,
-    Offer,
-    Plain,
-    armour,
-    read,
-    split,
-)
-from coykiosk.otr.messages import (
-    FLAG_IGNORE_UNREADABLE,
-    TYPE_DH_COMMIT,
-    AkeMessage,
-    DataMessage,
-    DhCommit,
-    DhKey,
-    Header,
-    decode,
-    read_header,
-    read_version,
+    check_limit,
 )
 from coykiosk.otr.pool import EnginePool
 from coykiosk.otr.primitives import RandomBytes
-from coykiosk.otr.tags import check_our_tag, is_for_us
+from coykiosk.otr.reception import Reception
+from coykiosk.otr.tags import check_our_tag
 
-# What begins an exchange (queries, commits) and what goes on with one are counted
-# apart: each of the first draws at most two of the second from an honest peer, so
-# that a pile of old queries, delivered at once, does not starve its own exchange.
-_STARTS_BURST: Final = 32
-_STARTS_PER_S: Final = 1.0
-_STEPS_BURST: Final = 96
-_STEPS_PER_S: Final = 2.0
-_ERROR_BURST: Final = 4
-_ERROR_PER_S: Final = 0.1
-_ERROR_TEXT: Final = "a message of yours could not be read"
+# Comparisons that fail may be guesses of somebody in between, and what two people
+# take as a secret is short. Counted over all instances and sessions.
+_GUESSES_BURST: Final = 5
+_GUESSES_PER_S: Final = 1 / 600
 
 
 class Instances:
@@ -77,7 +41,7 @@ class Instances:
         our_instance_tag: The tag of this account on this device.
         random_bytes: Where exponents come from.
         max_message_chars: The longest text the network carries; longer messages
-            go out in fragments. None for no limit.
+            go out in fragments. None for no limit, else 38 at least.
 
     `now` is always monotonic seconds. Every method returns what is to be done and
     told, in this order.
@@ -92,22 +56,19 @@ class Instances:
         max_message_chars: int | None = None,
     ) -> None:
         check_our_tag(our_instance_tag)
+        check_limit(max_message_chars)
         self._our_key = our_key
         self._our_tag = our_instance_tag
         self._random_bytes = random_bytes
         self._max_message_chars = max_message_chars
         self._engines = EnginePool(self._make_engine, random_bytes)
-        self._agreeing = False
-        self._fragments = Assembler()
-        self._starts = Allowance(_STARTS_BURST, _STARTS_PER_S)
-        self._steps = Allowance(_STEPS_BURST, _STEPS_PER_S)
-        self._errors = Allowance(_ERROR_BURST, _ERROR_PER_S)
+        self._reception = Reception(self._engines, our_instance_tag, max_message_chars)
+        self._guesses = Allowance(_GUESSES_BURST, _GUESSES_PER_S)
 
     @property
     def message_state(self) -> MessageState:
         """How the best instance stands: the one that `send` would speak to."""
-        best = self._engines.best()
-        return MessageState.PLAINTEXT if best is None else best.message_state
+        return self._engines.message_state
 
     @property
     def their_fingerprint(self) -> bytes | None:
@@ -130,7 +91,7 @@ class Instances:
     @property
     def is_agreeing(self) -> bool:
         """Whether keys are being agreed and no session is up meanwhile."""
-        return self._agreeing
+        return self._reception.is_agreeing
 
     def trust(self, fingerprints: Collection[bytes]) -> None:
         """Prefer instances with these keys to all others that are encrypted.
@@ -150,21 +111,98 @@ class Instances:
             engine.abandon_exchange()
         return [*self.tick(now), Inject(QUERY)]
 
-    def send(self, text: str, now: float) -> list[Output]:
+    def send(
+        self, text: str, now: float, *, fingerprint: bytes | None = None
+    ) -> list[Output]:
         """Encrypt a text for the best instance.
 
         Anything may be in it, marks of OTR too: it arrives as text. NUL characters
         are taken out; a text that is empty then sends nothing.
 
+        Args:
+            text: What the person typed.
+            now: Monotonic seconds.
+            fingerprint: The only key it may be sent to, 20 bytes; None for that of
+                the best instance, whichever it is.
+
         Raises:
-            LocalError: the best instance is not ENCRYPTED. There is no way to
-                send in clear.
+            LocalError: the best instance is not ENCRYPTED, or no encrypted one has
+                that key. There is no way to send in clear.
         """
-        best = self._engines.best()
-        if best is None or best.message_state is not MessageState.ENCRYPTED:
-            msg = f"send: the session is {self.message_state.value}"
+        engine = self._engines.best(fingerprint)
+        if engine is None or engine.message_state is not MessageState.ENCRYPTED:
+            msg = f"send: the session is {self.message_state.value}, or of another key"
             raise LocalError(msg)
-        return best.send(text, now)
+        return engine.send(text, now)
+
+    def smp_start(
+        self,
+        secret: str,
+        now: float,
+        *,
+        question: str | None = None,
+        instance_tag: int | None = None,
+    ) -> list[Output]:
+        """Find out whether the person at the other end knows a secret.
+
+        Neither end learns more than whether both typed the same, and nor does
+        anybody in between, who would be noticed. `SmpEnded` tells the result.
+        A comparison under way is aborted first.
+
+        Args:
+            secret: What both are to know; compared as UTF-8, letter by letter.
+            now: Monotonic seconds.
+            question: Shown to the other end; at most 4096 bytes in UTF-8.
+            instance_tag: With which instance; None for the best one.
+
+        Raises:
+            LocalError: not ENCRYPTED, empty secret, or a question that is too long.
+            TooManyGuessesError: see there.
+        """
+        engine = self._engine_of(instance_tag)
+        return engine.smp_start(secret, question, now)
+
+    def smp_answer(
+        self, secret: str, now: float, *, instance_tag: int | None = None
+    ) -> list[Output]:
+        """Answer `SmpAsked`, whose `instance_tag` tells whom.
+
+        Raises:
+            LocalError: not ENCRYPTED any more, nobody asks, or an empty secret.
+            TooManyGuessesError: see there.
+        """
+        return self._engine_of(instance_tag).smp_answer(secret, now)
+
+    def smp_abort(self, now: float, *, instance_tag: int | None = None) -> list[Output]:
+        """Leave a comparison, asked or running; nothing happens without one."""
+        engine = self._find(instance_tag)
+        return [] if engine is None else engine.smp_abort(now)
+
+    def use_extra_key(
+        self,
+        use: int,
+        now: float,
+        *,
+        data: bytes = b"",
+        instance_tag: int | None = None,
+    ) -> tuple[bytes, list[Output]]:
+        """Agree on a further key, for uses beside messages; both ends derive it.
+
+        Args:
+            use: What for, 4 bytes that both programs understand.
+            now: Monotonic seconds.
+            data: What goes with it, at most 65,531 bytes.
+            instance_tag: With which instance; None for the best one.
+
+        Returns:
+            The key, 32 bytes, and what is to be sent.
+
+        Raises:
+            LocalError: not ENCRYPTED, or `use` or `data` do not fit.
+
+        Source: OTRv3, "Extra symmetric key".
+        """
+        return self._engine_of(instance_tag).use_extra_key(use, data, now)
 
     def end(self, now: float) -> list[Output]:
         """Say good-bye to every encrypted instance and wipe all keys."""
@@ -172,8 +210,7 @@ class Instances:
         for engine in self._engines:
             outputs += engine.end(now)
         self._engines.clear()
-        self._fragments.forget_all()
-        self._agreeing = False
+        self._reception.forget()
         return outputs
 
     def deadline(self) -> float | None:
@@ -183,12 +220,10 @@ class Instances:
     def tick(self, now: float) -> list[Output]:
         """Do what is due: start a stalled exchange again, forget stale ones."""
         self._engines.expire(now)
-        self._fragments.expire(now)
         outputs: list[Output] = []
         for engine in self._engines:
             outputs += engine.tick(now)
-        if not self._engines.is_agreeing:
-            self._agreeing = False
+        self._reception.expire(now)
         return outputs
 
     def receive(self, text: str, now: float) -> list[Output]:
@@ -196,122 +231,19 @@ class Instances:
 
         Nothing the other end sends makes this raise.
         """
-        outputs = self.tick(now)
-        try:
-            inbound: Inbound | None = read(text)
-            if isinstance(inbound, Fragment):
-                inbound = self._join(inbound, now)
-            if inbound is not None:
-                outputs += self._dispatch(inbound, now)
-        except RemoteError:
-            outputs += self._unreadable(now)
-        return outputs
+        return [*self.tick(now), *self._reception.receive(text, now)]
 
-    def _dispatch(self, inbound: Inbound, now: float) -> list[Output]:
-        if isinstance(inbound, Binary):
-            return self._on_binary(inbound.raw, now)
-        self._fragments.forget_all()
-        match inbound:
-            case Offer(versions):
-                return self._on_offer(versions, now)
-            case ErrorText(text):
-                return [ErrorLine(text)]
-            case Plain(text, versions):
-                return self._on_plain(text, versions, now)
-            case Fragment():
-                msg = "a fragment inside a fragment"
-                raise RemoteError(msg)
-
-    def _join(self, fragment: Fragment, now: float) -> Inbound | None:
-        sender = fragment.sender_tag  # None in version 2, which had no tags
-        if sender is not None and not is_for_us(
-            sender, fragment.receiver_tag, our_tag=self._our_tag, may_be_open=True
-        ):
-            return None
-        joined = self._fragments.add(fragment, now)
-        return None if joined is None else read(joined)
-
-    def _on_plain(
-        self, text: str, versions: frozenset[str], now: float
-    ) -> list[Output]:
-        outputs: list[Output] = [PlainReceived(text)] if text else []
-        # The tag only says that OTR would be possible; a session needs no second.
-        if versions and self.message_state is not MessageState.ENCRYPTED:
-            outputs += self._on_offer(versions, now)
-        return outputs
-
-    def _on_offer(self, versions: frozenset[str], now: float) -> list[Output]:
-        if OUR_VERSION not in versions:
-            return [OfferTooOld()]
-        if not self._starts.take(now):
-            return []
-        commit = self._engines.commit(now).message(self._our_tag, 0)
-        pieces = split(
-            armour(commit.encode()),
-            sender_tag=self._our_tag,
-            receiver_tag=0,
-            max_chars=self._max_message_chars,
-        )
-        return [*self._announce(), *(Inject(piece) for piece in pieces)]
-
-    def _on_binary(self, raw: bytes, now: float) -> list[Output]:
-        version = read_version(raw)
-        if str(version) in OLD_VERSIONS:
-            return [OfferTooOld()]
-        header = read_header(raw)
-        if not is_for_us(
-            header.sender_tag,
-            header.receiver_tag,
-            our_tag=self._our_tag,
-            may_be_open=header.type == TYPE_DH_COMMIT,
-        ):
-            return []
-        self._fragments.forget(header.sender_tag)
-        message = decode(raw)
-        if isinstance(message, DataMessage):
-            return self._on_data(message, header, now)
-        allowance = self._starts if isinstance(message, DhCommit) else self._steps
-        if not allowance.take(now):
-            return []
-        return self._on_ake(message, header, now)
-
-    def _on_data(
-        self, message: DataMessage, header: Header, now: float
-    ) -> list[Output]:
-        try:
-            return self._known(header.sender_tag).receive(message, now)
-        except RemoteError:
-            if message.head.flags & FLAG_IGNORE_UNREADABLE:
-                return []
-            raise
-
-    def _on_ake(self, message: AkeMessage, header: Header, now: float) -> list[Output]:
-        engine = self._engines.get(header.sender_tag)
+    def _engine_of(self, instance_tag: int | None) -> Engine:
+        engine = self._find(instance_tag)
         if engine is None:
-            engine = self._meet(message, header.sender_tag)
-        if engine is None:
-            return []
-        outputs = engine.receive(message, now)
-        if any(isinstance(output, Secured) for output in outputs):
-            self._agreeing = False
-            self._engines.limit_sessions(engine)
-        elif outputs:
-            outputs = [*self._announce(), *outputs]
-        return outputs
-
-    def _known(self, tag: int) -> Engine:
-        engine = self._engines.get(tag)
-        if engine is None:
-            msg = "data message of an unknown instance"
-            raise RemoteError(msg)
+            msg = "no such instance"
+            raise LocalError(msg)
         return engine
 
-    def _meet(self, message: AkeMessage, tag: int) -> Engine | None:
-        """Make room for a new instance, if this is how one introduces itself."""
-        answers_us = isinstance(message, DhKey) and self._engines.is_committed
-        if not (answers_us or isinstance(message, DhCommit)):
-            return None
-        return self._engines.add(tag)
+    def _find(self, instance_tag: int | None) -> Engine | None:
+        if instance_tag is None:
+            return self._engines.best()
+        return self._engines.get(instance_tag)
 
     def _make_engine(self, tag: int) -> Engine:
         return Engine(
@@ -320,23 +252,5 @@ class Instances:
             our_tag=self._our_tag,
             their_tag=tag,
             max_message_chars=self._max_message_chars,
+            guesses=self._guesses,
         )
-
-    def _announce(self) -> list[Output]:
-        """Report once that keys are being agreed, unless a session is up."""
-        if self._agreeing or self.message_state is MessageState.ENCRYPTED:
-            return []
-        self._agreeing = True
-        return [Agreeing()]
-
-    def _unreadable(self, now: float) -> list[Output]:
-        """Report it; within a session tell the sender, who thinks it was read.
-
-        Without a session nothing is answered: an error line would tell any
-        stranger that we are here.
-        """
-        outputs: list[Output] = [Unreadable()]
-        is_encrypted = self.message_state is MessageState.ENCRYPTED
-        if is_encrypted and self._errors.take(now):
-            outputs.append(Inject(ERROR_PREFIX + _ERROR_TEXT))
-        return outputs

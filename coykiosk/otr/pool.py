@@ -6,7 +6,7 @@ and never a session. A commit of ours that answers a query is every instance's, 
 a query does not tell who wrote it; it is kept here, and each engine has its copy.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
 from coykiosk.otr.ake import (
@@ -16,7 +16,7 @@ from coykiosk.otr.ake import (
     draw_commit,
 )
 from coykiosk.otr.engine import Engine
-from coykiosk.otr.events import MessageState
+from coykiosk.otr.events import MessageState, Output
 from coykiosk.otr.primitives import RandomBytes
 
 MAX_SESSIONS: Final = 8
@@ -55,7 +55,7 @@ class EnginePool:
         """Make an engine for a stranger, in the place of another if need be."""
         strangers = self._least_first(is_encrypted=False)
         if len(strangers) >= MAX_STRANGERS:
-            self._engines.pop(strangers[0]).wipe()
+            self._engines.pop(strangers[0]).abandon_exchange()
         engine = self._engines[tag] = self._make(tag)
         if self._commit is not None:
             # It may have answered our commit, or sent its own at the same moment.
@@ -108,12 +108,13 @@ class EnginePool:
             due.append(self._commit_at + AKE_EXPIRE_S)
         return min((at for at in due if at is not None), default=None)
 
-    def limit_sessions(self, newest: Engine) -> None:
-        """Give up the least of too many sessions, but never `newest`."""
+    def limit_sessions(self, newest: Engine, now: float) -> list[Output]:
+        """End the least of too many sessions, but never `newest`."""
         sessions = self._least_first(is_encrypted=True)
-        if len(sessions) > MAX_SESSIONS:
-            least = next(tag for tag in sessions if self._engines[tag] is not newest)
-            self._engines.pop(least).wipe()
+        if len(sessions) <= MAX_SESSIONS:
+            return []
+        least = next(tag for tag in sessions if self._engines[tag] is not newest)
+        return self._engines.pop(least).end(now)
 
     def clear(self) -> None:
         """Forget all engines, which the caller has ended, and the commit."""
@@ -124,9 +125,22 @@ class EnginePool:
         """Prefer sessions with these keys."""
         self._trusted = frozenset(fingerprints)
 
-    def best(self) -> Engine | None:
-        """Return whom to talk to: encrypted, then trusted, then heard last."""
-        return max(self, key=self._standing, default=None)
+    @property
+    def message_state(self) -> MessageState:
+        """How the best instance stands."""
+        best = self.best()
+        return MessageState.PLAINTEXT if best is None else best.message_state
+
+    def best(self, fingerprint: bytes | None = None) -> Engine | None:
+        """Return whom to talk to: encrypted, then trusted, then heard last.
+
+        Args:
+            fingerprint: Look at sessions with this key only, 20 bytes.
+        """
+        engines: Iterable[Engine] = self
+        if fingerprint is not None:
+            engines = (each for each in self if each.fingerprint == fingerprint)
+        return max(engines, key=self._standing, default=None)
 
     def _least_first(self, *, is_encrypted: bool) -> list[int]:
         return sorted(

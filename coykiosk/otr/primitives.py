@@ -3,7 +3,7 @@
 Rule: the only room that calls gmpy2, and with `dsa` the only one that calls
 cryptography. A number from outside passes `check_public_value` before it is
 raised to a secret power; secret exponents only ever meet `powmod_sec`, whose
-time does not depend on them; MACs are compared in constant time.
+time does not depend on them; secrets are compared in constant time.
 """
 
 import hashlib
@@ -31,6 +31,8 @@ P: Final = int(
     16,
 )
 G: Final = 2
+Q: Final = (P - 1) // 2
+"""The prime order of the subgroup that G generates: all squares."""
 EXPONENT_BYTES: Final = 40  # OTRv3: a private key has at least 320 bits
 MAX_MPI_BYTES: Final = 196  # a group element as MPI: INT length and 1536 bits
 
@@ -44,19 +46,30 @@ def check_public_value(value: int) -> None:
     """Refuse what is no usable member of the group.
 
     Raises:
-        RemoteError: `value` lies outside 2..p-2, so that the shared secret
-            would be known to everybody.
+        RemoteError: `value` lies outside 2..p-2, so that the shared secret would
+            be known to everybody; or it is no square. Whatever an honest end
+            sends is a power of G and so a square; raising another number to a
+            secret power shows whether that power is even.
 
-    Source: OTRv3, "Authenticated Key Exchange (AKE)", verification of g^x, g^y.
+    Source: OTRv3, "Authenticated Key Exchange (AKE)", verification of g^x, g^y,
+    and "SMP", verification of group elements; the second check is ours.
     """
     if not 2 <= value <= P - 2:  # noqa: PLR2004 # the group's own bound
         msg = f"public value out of range: {value.bit_length()} bits"
         raise RemoteError(msg)
+    if gmpy2.jacobi(value, P) != 1:
+        msg = "public value outside the subgroup"
+        raise RemoteError(msg)
 
 
-def power(base: int, exponent: int, modulus: int) -> int:
+def power(base: int, exponent: int, modulus: int = P) -> int:
     """Return base**exponent mod modulus for public numbers: fast, not constant-time."""
     return int(gmpy2.powmod(base, exponent, modulus))
+
+
+def inverse(value: int) -> int:
+    """Return 1/value mod p; of a member of the group, so there is one."""
+    return int(gmpy2.invert(value, P))
 
 
 def is_probably_prime(number: int) -> bool:
@@ -64,15 +77,65 @@ def is_probably_prime(number: int) -> bool:
     return bool(gmpy2.is_prime(number))
 
 
+class Exponent:
+    """A secret power: it can be used and wiped, and shows itself to nobody."""
+
+    __slots__ = ("_bytes",)
+
+    def __init__(self, value: bytes | bytearray) -> None:
+        self._bytes = bytearray(value)
+
+    @classmethod
+    def draw(cls, random_bytes: RandomBytes, n_bytes: int) -> Self:
+        """Make a random one of so many bytes."""
+        return cls(random_bytes(n_bytes))
+
+    def raised_from(self, base: int) -> int:
+        """Return base**this mod p, in a time that does not depend on this."""
+        return int(gmpy2.powmod_sec(base, self._number(), P))
+
+    def minus_multiple(self, factor: "Exponent", times: int) -> int:
+        """Return this - factor*times mod q, the answer in a proof of knowledge."""
+        return (self._number() - factor._number() * times) % Q  # noqa: SLF001 # its own class
+
+    def copy(self) -> "Exponent":
+        """Return an independent one, wiped by itself."""
+        return Exponent(self._bytes)
+
+    def wipe(self) -> None:
+        """Overwrite it; it is of no use afterwards."""
+        self._bytes[:] = bytes(len(self._bytes))
+
+    def _number(self) -> int:
+        return int.from_bytes(self._bytes, "big")
+
+    def __repr__(self) -> str:
+        return "Exponent(…)"
+
+
 class DhKeyPair:
     """A short-lived Diffie-Hellman key: the exponent can be wiped."""
 
-    __slots__ = ("_private", "public", "public_mpi")
+    __slots__ = ("_private", "_public")
 
     def __init__(self, private: bytes | bytearray) -> None:
-        self._private = bytearray(private)
-        self.public = self._raise_to_private(G)
-        self.public_mpi = encode_mpi(self.public)
+        self._private = Exponent(private)
+        self._public: int | None = None
+
+    @property
+    def public(self) -> int:
+        """G**private; worked out when it is first asked for.
+
+        Most keys wait for a turn of the talk that may never come.
+        """
+        if self._public is None:
+            self._public = self._private.raised_from(G)
+        return self._public
+
+    @property
+    def public_mpi(self) -> bytes:
+        """`public` as it is sent and hashed."""
+        return encode_mpi(self.public)
 
     @classmethod
     def draw(cls, random_bytes: RandomBytes) -> Self:
@@ -89,22 +152,18 @@ class DhKeyPair:
         if their_public == self.public:
             msg = "public value is our own, reflected"
             raise RemoteError(msg)
-        return self._raise_to_private(their_public)
-
-    def _raise_to_private(self, base: int) -> int:
-        return int(gmpy2.powmod_sec(base, int.from_bytes(self._private, "big"), P))
+        return self._private.raised_from(their_public)
 
     def copy(self) -> "DhKeyPair":
         """Return an independent key with the same value, wiped by itself."""
         twin = object.__new__(DhKeyPair)
-        twin._private = bytearray(self._private)
-        twin.public = self.public
-        twin.public_mpi = self.public_mpi
+        twin._private = self._private.copy()
+        twin._public = self._public
         return twin
 
     def wipe(self) -> None:
         """Overwrite the exponent; the key is of no use afterwards."""
-        self._private[:] = bytes(len(self._private))
+        self._private.wipe()
 
     def __repr__(self) -> str:
         return "DhKeyPair(…)"
@@ -154,3 +213,11 @@ def check_equal(received: bytes, expected: bytes, what: str) -> None:
     if not hmac.compare_digest(received, expected):
         msg = f"{what} does not match"
         raise RemoteError(msg)
+
+
+def is_equal(ours: int, theirs: int) -> bool:
+    """Compare two numbers below p in constant time, whatever they tell."""
+    n_bytes = MAX_MPI_BYTES
+    return hmac.compare_digest(
+        ours.to_bytes(n_bytes, "big"), theirs.to_bytes(n_bytes, "big")
+    )

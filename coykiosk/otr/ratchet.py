@@ -27,9 +27,14 @@ from coykiosk.otr.primitives import (
     check_public_value,
     hmac_sha1,
     sha1,
+    sha256,
 )
 from coykiosk.otr.wire import encode_mpi
 
+# Who takes a new key of ours into use with each of its own, as every client does,
+# never comes to the second. With these two bounds no pair of keys ever comes back.
+_MAX_THEIR_TURNS: Final = 3
+_MAX_PAST: Final = 2 * _MAX_THEIR_TURNS + 2
 _MAX_KEYID: Final = 0xFFFFFFFF
 # Somebody who sends and never listens makes us keep MAC keys to publish; past
 # this many the oldest stays unpublished, which costs deniability and nothing else.
@@ -44,13 +49,18 @@ class PairKeys:
     send_mac: bytearray
     receive_aes: bytearray
     receive_mac: bytearray
+    extra: bytearray
+    """The extra symmetric key, 32 bytes: for uses beside messages."""
     send_counter: int = 0
     receive_counter: int = 0
     has_received: bool = False
 
     def wipe(self) -> None:
         """Overwrite the keys."""
-        for key in (self.send_aes, self.send_mac, self.receive_aes, self.receive_mac):
+        for key in (
+            *(self.send_aes, self.send_mac, self.receive_aes, self.receive_mac),
+            self.extra,
+        ):
             key[:] = bytes(len(key))
 
 
@@ -67,7 +77,22 @@ def derive_pair(shared: int, *, we_are_high: bool) -> PairKeys:
     high = bytearray(sha1(b"\x01" + sec_bytes)[:AES_KEY_BYTES])
     low = bytearray(sha1(b"\x02" + sec_bytes)[:AES_KEY_BYTES])
     send, receive = (high, low) if we_are_high else (low, high)
-    return PairKeys(send, bytearray(sha1(send)), receive, bytearray(sha1(receive)))
+    return PairKeys(
+        send,
+        bytearray(sha1(send)),
+        receive,
+        bytearray(sha1(receive)),
+        bytearray(sha256(b"\xff" + sec_bytes)),
+    )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """What a data message held."""
+
+    plaintext: bytes
+    extra_key: bytes
+    """The extra symmetric key of the pair it was sent under, 32 bytes."""
 
 
 class Ratchet:
@@ -80,6 +105,9 @@ class Ratchet:
         self._our_keyid = 2
         self._their_current = agreement.their_public
         self._their_previous: int | None = None
+        self._their_past: deque[int] = deque(maxlen=_MAX_PAST)
+        self._n_their_turns = 0
+        """How often their key changed since ours did."""
         self._their_keyid = agreement.their_keyid
         self._to_publish: deque[bytes] = deque(maxlen=_MAX_QUEUED_MAC_KEYS)
         # The first pair is the key exchange's own: do not exponentiate again.
@@ -116,7 +144,12 @@ class Ratchet:
         mac = hmac_sha1(keys.send_mac, authenticated)
         return DataMessage(head, authenticated, mac, old_mac_keys)
 
-    def open(self, message: DataMessage) -> bytes:
+    @property
+    def extra_key(self) -> bytes:
+        """The extra symmetric key that goes with what `seal` returns next."""
+        return bytes(self._pair(self._our_keyid - 1, self._their_keyid).extra)
+
+    def open(self, message: DataMessage) -> Opened:
         """Check and decrypt one message; then rotate keys as it tells.
 
         Raises:
@@ -127,7 +160,8 @@ class Ratchet:
         """
         head = message.head
         self._check_keyids(head)
-        check_public_value(head.next_y)
+        if head.next_y != self._their_current:  # which was checked when it came
+            check_public_value(head.next_y)
         keys = self._pair(head.recipient_keyid, head.sender_keyid)
         check_equal(
             message.mac, hmac_sha1(keys.receive_mac, message.authenticated), "mac"
@@ -139,6 +173,7 @@ class Ratchet:
             self._check_next_key(head)
         top_half = head.counter.to_bytes(COUNTER_BYTES, "big")
         plaintext = aes_ctr(keys.receive_aes, head.encrypted, top_half=top_half)
+        opened = Opened(plaintext, bytes(keys.extra))
         keys.receive_counter = head.counter
         keys.has_received = True
         # Order matters: libotr publishes in this order, ours before theirs.
@@ -146,7 +181,7 @@ class Ratchet:
             self._rotate_ours()
         if head.sender_keyid == self._their_keyid:
             self._rotate_theirs(head.next_y)
-        return plaintext
+        return opened
 
     def retire(self) -> list[bytes]:
         """Wipe every key; returns the MAC keys that may now be published."""
@@ -180,12 +215,14 @@ class Ratchet:
         may have been published.
         """
         known = {
+            *self._their_past,
             self._their_current,
-            self._their_previous,
             self._our_current.public,
             self._our_previous.public,
         }
-        if head.next_y in known or self._their_keyid == _MAX_KEYID:
+        is_ours_used = head.recipient_keyid == self._our_keyid
+        turns_left = is_ours_used or self._n_their_turns < _MAX_THEIR_TURNS
+        if head.next_y in known or self._their_keyid == _MAX_KEYID or not turns_left:
             msg = f"no new key after keyid {self._their_keyid}"
             raise RemoteError(msg)
 
@@ -210,14 +247,17 @@ class Ratchet:
         self._our_previous = self._our_current
         self._our_current = DhKeyPair.draw(self._random_bytes)
         self._our_keyid += 1
+        self._n_their_turns = 0
 
     def _rotate_theirs(self, next_y: int) -> None:
         """Drop their older key: they have announced one after the newest."""
         for our_keyid in (self._our_keyid, self._our_keyid - 1):
             self._drop_pair(our_keyid, self._their_keyid - 1)
+        self._their_past.append(self._their_current)
         self._their_previous = self._their_current
         self._their_current = next_y
         self._their_keyid += 1
+        self._n_their_turns += 1
 
     def _drop_pair(self, our_keyid: int, their_keyid: int) -> None:
         keys = self._pairs.pop((our_keyid, their_keyid), None)

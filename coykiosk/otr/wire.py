@@ -4,7 +4,7 @@ Rule: a declared length is compared with what is left before anything is copied;
 what does not fit raises `RemoteError`. Integers are big-endian.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from coykiosk.otr.events import RemoteError
@@ -107,7 +107,7 @@ class Tlv:
     """A record that travels behind the text of a data message."""
 
     type: int
-    value: bytes
+    value: bytes = field(repr=False)
 
     def encode(self) -> bytes:
         """Return SHORT type, SHORT length, value."""

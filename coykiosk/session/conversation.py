@@ -21,23 +21,17 @@ from coykiosk.contract import (
     Event,
     Failed,
     Jid,
-    MessageAccepted,
     MessageReceived,
-    MessageState,
-    MessageStateChanged,
     Protection,
-    SendMessage,
 )
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import RandomBytes
 from coykiosk.session.asking import Asking
+from coykiosk.session.contact_keys import ContactKeys
 from coykiosk.session.devices import Devices, SendOtr
-from coykiosk.session.outbox import MAX_WAITING, Outbox
+from coykiosk.session.outbox import Outbox, Typed
 
 __all__ = ["Conversation", "Effect", "KeyMet", "SendOtr"]
-
-MESSAGE_LIMIT_CHARS: Final = 10_000
-"""Longest text of one message; well below every server's stanza limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +44,7 @@ class KeyMet:
 
 
 Effect = SendOtr | KeyMet | Event
+Record = otr.SmpAsked | otr.SmpAnswered | otr.SmpEnded | otr.ExtraKey
 
 
 class Conversation:
@@ -72,8 +67,7 @@ class Conversation:
     ) -> None:
         self._contact = contact.bare
         self._instances = instances
-        self._known_keys = set(known_keys)
-        instances.trust(self._known_keys)
+        self._keys = ContactKeys(instances, known_keys)
         self._random_bytes = random_bytes
         self._is_online = False
         self._was_agreeing = False
@@ -83,7 +77,7 @@ class Conversation:
         """The contact's program could not read us: it may have been restarted."""
         self._devices = Devices(self._contact, random_bytes)
         self._asking = Asking(random_bytes)
-        self._outbox = Outbox(random_bytes)
+        self._outbox = Outbox(self._contact, random_bytes)
         self._last_shown: ChatChanged | None = None
 
     # --- how the chat stands ------------------------------------------------
@@ -105,7 +99,7 @@ class Conversation:
         """Who could read what is typed now; decided by the worst fact."""
         match self._instances.message_state:
             case otr.MessageState.ENCRYPTED:
-                alarmed = self._plain_text_came or self._key_is_new()
+                alarmed = self._plain_text_came or self._keys.is_in_doubt
                 return Protection.STOP if alarmed else Protection.PRIVATE
             case otr.MessageState.FINISHED:
                 return Protection.STOP
@@ -161,11 +155,14 @@ class Conversation:
                 is accepted.
             now: Monotonic seconds.
         """
-        if fingerprint != self._instances.their_fingerprint:
+        if fingerprint != self._keys.shown:
             return self._show(again=True)
-        if fingerprint in self._known_keys:
+        if not self._keys.is_in_doubt:
             return []
-        return [*self._meet(fingerprint), *self._send_waiting(now), *self._show()]
+        self._keys.accept(fingerprint)
+        self._outbox.readdress(fingerprint)
+        met = KeyMet(self._contact, fingerprint)
+        return [met, *self._send_waiting(now), *self._show()]
 
     def send(self, text: str, now: float, at: datetime) -> list[Effect]:
         """Take a text the person typed; it goes out when OTR is up.
@@ -173,18 +170,8 @@ class Conversation:
         Raises:
             UserError: MESSAGE_TOO_LONG, TOO_MANY_WAITING; nothing was taken.
         """
-        if len(text) > MESSAGE_LIMIT_CHARS:
-            raise UserError(ErrorCode.MESSAGE_TOO_LONG, limit=str(MESSAGE_LIMIT_CHARS))
-        if self._outbox.is_full:
-            raise UserError(ErrorCode.TOO_MANY_WAITING, count=str(MAX_WAITING))
-        typed = self._outbox.add(text)
-        accepted = MessageAccepted(
-            chat=self._contact,
-            message_id=typed.message_id,
-            text=text,
-            at=at,
-            state=MessageState.WAITING,
-            protection=self.protection,
+        accepted = self._outbox.accept(
+            text, meant_for=self._keys.meant(), at=at, protection=self.protection
         )
         effects: list[Effect] = [accepted, *self._send_waiting(now)]
         if self.phase is ChatPhase.ASKING:
@@ -202,16 +189,11 @@ class Conversation:
 
     def bounced(self, stanza_id: str, condition: str, now: float) -> list[Effect]:
         """The server gave a stanza of ours back."""
-        message_id = self._outbox.bounced(stanza_id)
-        if message_id is None:
-            self._on_away(now)
-            return self._show()
-        contact = str(self._contact)
-        error = UserError(
-            ErrorCode.MESSAGE_BOUNCED, contact=contact, condition=condition
-        )
-        changed = self._state_changed(message_id, MessageState.FAILED)
-        return [changed, Failed(error, SendMessage)]
+        told = self._outbox.bounced(stanza_id, condition, self.protection)
+        if told:
+            return [*told]
+        self._on_away(now)
+        return self._show()
 
     def tick(self, now: float) -> list[Effect]:
         """Do what time asks for."""
@@ -228,11 +210,6 @@ class Conversation:
         return [*self._inject(self._instances.end(now))]
 
     # --- inside ---------------------------------------------------------------
-
-    def _key_is_new(self) -> bool:
-        """The key is not one we met, though we met others."""
-        fingerprint = self._instances.their_fingerprint
-        return fingerprint is not None and fingerprint not in self._known_keys
 
     def _ask(self, now: float) -> list[Effect]:
         self._asking.asked(now)
@@ -267,19 +244,20 @@ class Conversation:
         while (
             self._outbox.has_waiting
             and self.phase is ChatPhase.ENCRYPTED
-            and not self._key_is_new()
+            and not self._keys.is_in_doubt
         ):
-            typed = self._outbox.take()
-            stanzas = self._inject(self._instances.send(typed.text, now))
-            self._outbox.sent(typed.message_id, [each.stanza_id for each in stanzas])
-            effects += stanzas
-            effects.append(self._state_changed(typed.message_id, MessageState.SENT))
+            effects += self._hand_over(self._outbox.take(), now)
         return effects
 
-    def _state_changed(
-        self, message_id: str, state: MessageState
-    ) -> MessageStateChanged:
-        return MessageStateChanged(self._contact, message_id, state, self.protection)
+    def _hand_over(self, typed: Typed, now: float) -> list[Effect]:
+        """Send one text, if the session is with the key it was typed to."""
+        key = self._keys.shown
+        if not typed.may_go_to(key):
+            return [self._outbox.not_sent(typed, self.protection)]
+        outputs = self._instances.send(typed.text, now, fingerprint=key)
+        stanzas = self._inject(outputs)
+        ids = [each.stanza_id for each in stanzas]
+        return [*stanzas, self._outbox.sent(typed, ids, self.protection)]
 
     def _on_output(
         self, output: otr.Output, sender: Jid, now: float, at: datetime
@@ -295,9 +273,9 @@ class Conversation:
                 effects = self._on_plain_text(sender, text, at)
             case otr.Agreeing():
                 self._asking.was_answered()
-            case otr.Secured(fingerprint=key, instance_tag=tag):
+            case otr.Secured(instance_tag=tag):
                 self._devices.place(tag, sender)
-                effects = self._on_secured(key, now)
+                effects = self._on_secured(output, now)
             case otr.EndedByPeer():
                 pass  # `_show` tells what is left: another instance, or none.
             case otr.OfferTooOld():
@@ -308,31 +286,39 @@ class Conversation:
                 # made by anyone on the way: never shown, and worth one question.
                 self._keys_may_be_lost = self.phase is ChatPhase.ENCRYPTED
                 effects = self._ask_if_stale(now)
+            case _:
+                effects = self._on_record(output, now)
+        return effects
+
+    def _on_record(self, output: Record, now: float) -> list[Effect]:
+        """Take what came beside the texts."""
+        match output:
+            case otr.SmpAsked(instance_tag=tag):
+                # There is no way to ask the person yet; who asks shall not wait.
+                abort = self._instances.smp_abort(now, instance_tag=tag)
+                return [*self._inject(abort)]
+            case otr.SmpAnswered() | otr.SmpEnded() | otr.ExtraKey():
+                return []  # Nothing of ours has begun it, so nothing hangs on it.
             case _ as unreachable:
                 assert_never(unreachable)
-        return effects
 
     def _on_text(self, output: otr.Received, sender: Jid, at: datetime) -> list[Effect]:
         self._devices.place(output.instance_tag, sender)
         self._outbox.heard()
-        is_known = output.fingerprint in self._known_keys
-        protection = Protection.PRIVATE if is_known else Protection.STOP
+        is_alarming = self._keys.alarms(output.fingerprint)
+        protection = Protection.STOP if is_alarming else Protection.PRIVATE
         return [self._received(sender, output.text, at, protection)]
 
-    def _on_secured(self, fingerprint: bytes, now: float) -> list[Effect]:
+    def _on_secured(self, secured: otr.Secured, now: float) -> list[Effect]:
         self._asking.was_answered()
         effects: list[Effect] = []
-        if not self._known_keys:
-            # Trust on first use; from now on another key is an alarm.
-            effects += self._meet(fingerprint)
-        if fingerprint in self._known_keys:
+        if self._keys.saw(secured):
+            effects.append(KeyMet(self._contact, secured.fingerprint))
+        if not self._keys.alarms(secured.fingerprint):
             self._plain_text_came = False
         if self._keys_may_be_lost:
             self._keys_may_be_lost = False
-            effects += [
-                self._state_changed(message_id, MessageState.FAILED)
-                for message_id in self._outbox.take_unheard()
-            ]
+            effects += self._outbox.unheard_is_lost(self.protection)
         return [*effects, *self._show(), *self._send_waiting(now)]
 
     def _on_old_offer(self) -> list[Effect]:
@@ -342,11 +328,6 @@ class Conversation:
         self._told_too_old = True
         error = UserError(ErrorCode.OTR_TOO_OLD, contact=str(self._contact))
         return [Failed(error, None)]
-
-    def _meet(self, fingerprint: bytes) -> list[Effect]:
-        self._known_keys.add(fingerprint)
-        self._instances.trust(self._known_keys)
-        return [KeyMet(self._contact, fingerprint)]
 
     def _on_plain_text(self, sender: Jid, text: str, at: datetime) -> list[Effect]:
         if self._instances.message_state is otr.MessageState.PLAINTEXT:
@@ -365,8 +346,8 @@ class Conversation:
             chat=self._contact,
             phase=self.phase,
             protection=self.protection,
-            their_fingerprint=self._instances.their_fingerprint,
-            key_is_new=self._key_is_new(),
+            their_fingerprint=self._keys.shown,
+            key_is_new=self._keys.is_in_doubt,
         )
         if shown == self._last_shown and not again:
             return []

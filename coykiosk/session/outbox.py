@@ -1,20 +1,35 @@
 """The texts a person typed in one chat: those that wait, and those on the way.
 
 Rule: pure; keeps texts in order and stanza ids for as long as they are of use, both
-bounded. What was sent but never answered can be lost when the contact's program
-lost its keys; who asks for it here can tell the person.
+bounded. A text belongs to the key the person had before them when they typed it,
+and goes to no other. What was sent but never answered can be lost when the
+contact's program lost its keys; who asks for it here can tell the person.
 """
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
+from coykiosk.contract import (
+    Event,
+    Failed,
+    Jid,
+    MessageAccepted,
+    MessageState,
+    MessageStateChanged,
+    Protection,
+    SendMessage,
+)
+from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import RandomBytes
 
 __all__ = ["MAX_WAITING", "Outbox", "Typed"]
 
 MAX_WAITING: Final = 200
 MAX_REMEMBERED: Final = 500
+MESSAGE_LIMIT_CHARS: Final = 10_000
+"""Longest text of one message; well below every server's stanza limit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +38,24 @@ class Typed:
 
     message_id: str
     text: str = field(repr=False)
+    meant_for: bytes | None
+    """The key it was typed to, 20 bytes; None when the chat had none yet."""
+
+    def may_go_to(self, fingerprint: bytes | None) -> bool:
+        """Whether that is the key it was typed to."""
+        return self.meant_for is None or self.meant_for == fingerprint
 
 
 class Outbox:
     """The texts of one chat.
 
     Args:
+        contact: Bare address.
         random_bytes: Source of message ids.
     """
 
-    def __init__(self, random_bytes: RandomBytes) -> None:
+    def __init__(self, contact: Jid, random_bytes: RandomBytes) -> None:
+        self._contact = contact
         self._random_bytes = random_bytes
         self._waiting: deque[Typed] = deque()
         self._by_stanza: dict[str, str] = {}
@@ -41,50 +64,97 @@ class Outbox:
         """Sent since the contact was last heard; message ids."""
 
     @property
-    def is_full(self) -> bool:
-        """Whether no further text can wait."""
-        return len(self._waiting) >= MAX_WAITING
-
-    @property
     def has_waiting(self) -> bool:
         """Whether a text waits."""
         return bool(self._waiting)
 
-    def add(self, text: str) -> Typed:
-        """Let a text wait."""
-        typed = Typed(self._random_bytes(16).hex(), text)
+    def accept(
+        self,
+        text: str,
+        *,
+        meant_for: bytes | None,
+        at: datetime,
+        protection: Protection,
+    ) -> MessageAccepted:
+        """Let a text wait.
+
+        Raises:
+            UserError: MESSAGE_TOO_LONG, TOO_MANY_WAITING; nothing was taken.
+        """
+        if len(text) > MESSAGE_LIMIT_CHARS:
+            raise UserError(ErrorCode.MESSAGE_TOO_LONG, limit=str(MESSAGE_LIMIT_CHARS))
+        if len(self._waiting) >= MAX_WAITING:
+            raise UserError(ErrorCode.TOO_MANY_WAITING, count=str(MAX_WAITING))
+        typed = Typed(self._random_bytes(16).hex(), text, meant_for)
         self._waiting.append(typed)
-        return typed
+        return MessageAccepted(
+            chat=self._contact,
+            message_id=typed.message_id,
+            text=text,
+            at=at,
+            state=MessageState.WAITING,
+            protection=protection,
+        )
 
     def take(self) -> Typed:
         """Take the text that has waited longest."""
         return self._waiting.popleft()
 
-    def sent(self, message_id: str, stanza_ids: list[str]) -> None:
+    def readdress(self, fingerprint: bytes) -> None:
+        """The person takes this key for the contact's: what waits is meant for it."""
+        self._waiting = deque(
+            replace(typed, meant_for=fingerprint) for typed in self._waiting
+        )
+
+    def sent(
+        self, typed: Typed, stanza_ids: list[str], protection: Protection
+    ) -> MessageStateChanged:
         """A text went out in these stanzas."""
-        self._unheard.append(message_id)
+        self._unheard.append(typed.message_id)
         for stanza_id in stanza_ids:
-            self._by_stanza[stanza_id] = message_id
+            self._by_stanza[stanza_id] = typed.message_id
         while len(self._by_stanza) > MAX_REMEMBERED:
             del self._by_stanza[next(iter(self._by_stanza))]
+        return self._changed(typed.message_id, MessageState.SENT, protection)
 
-    def bounced(self, stanza_id: str) -> str | None:
-        """Return the text that a returned stanza carried, if it carried one."""
+    def not_sent(self, typed: Typed, protection: Protection) -> MessageStateChanged:
+        """A text that was taken is left unsent."""
+        return self._changed(typed.message_id, MessageState.FAILED, protection)
+
+    def bounced(
+        self, stanza_id: str, condition: str, protection: Protection
+    ) -> list[Event]:
+        """A stanza came back; tells so if it carried a text."""
         message_id = self._by_stanza.pop(stanza_id, None)
-        if message_id is not None and message_id in self._unheard:
+        if message_id is None:
+            return []
+        if message_id in self._unheard:
             self._unheard.remove(message_id)
-        return message_id
+        contact = str(self._contact)
+        error = UserError(
+            ErrorCode.MESSAGE_BOUNCED, contact=contact, condition=condition
+        )
+        changed = self._changed(message_id, MessageState.FAILED, protection)
+        return [changed, Failed(error, SendMessage)]
 
     def heard(self) -> None:
         """The contact wrote within the session: what came before has arrived."""
         self._unheard.clear()
 
-    def take_unheard(self) -> list[str]:
-        """Return the texts that nobody may have read, oldest first; once."""
-        unheard = list(self._unheard)
+    def unheard_is_lost(self, protection: Protection) -> list[MessageStateChanged]:
+        """Nobody can have read what was sent since the contact was last heard."""
+        lost = [
+            self._changed(message_id, MessageState.FAILED, protection)
+            for message_id in self._unheard
+        ]
         self._unheard.clear()
-        return unheard
+        return lost
 
     def clear(self) -> None:
         """Forget what waits."""
         self._waiting.clear()
+
+    def _changed(
+        self, message_id: str, state: MessageState, protection: Protection
+    ) -> MessageStateChanged:
+        return MessageStateChanged(self._contact, message_id, state, protection)

@@ -66,6 +66,7 @@ def test_hand_made_answer_is_taken_when_nothing_is_wrong() -> None:
 # --- group elements ----------------------------------------------------------------
 
 
+@pytest.mark.hostile("G9")
 @pytest.mark.parametrize("gy", BAD_VALUES, ids=BAD_IDS)
 def test_key_is_refused_when_out_of_the_group(gy: int) -> None:
     pair = Pair()
@@ -76,6 +77,7 @@ def test_key_is_refused_when_out_of_the_group(gy: int) -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G9")
 @pytest.mark.parametrize("gx", BAD_VALUES, ids=BAD_IDS)
 def test_reveal_sig_is_refused_when_g_x_is_out_of_the_group(gx: int) -> None:
     pair = Pair()
@@ -91,6 +93,7 @@ def test_reveal_sig_is_refused_when_g_x_is_out_of_the_group(gx: int) -> None:
     assert pair.alice.message_state is MessageState.PLAINTEXT
 
 
+@pytest.mark.hostile("G2", "G5")
 @pytest.mark.parametrize(
     "gx_mpi",
     [
@@ -113,6 +116,7 @@ def test_reveal_sig_is_refused_when_g_x_is_malformed(gx_mpi: bytes) -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G5")
 def test_commit_is_refused_when_g_x_is_longer_than_the_group() -> None:
     pair = Pair()
     commit = DhCommit(*HER_TAGS, bytes(197), bytes(32))
@@ -122,6 +126,7 @@ def test_commit_is_refused_when_g_x_is_longer_than_the_group() -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G12")
 def test_key_is_refused_when_it_is_our_own_sent_back() -> None:
     pair = Pair()
     pair.alice.receive("?OTRv3?", 0)
@@ -133,6 +138,7 @@ def test_key_is_refused_when_it_is_our_own_sent_back() -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G12")
 def test_reveal_sig_is_refused_when_g_x_is_our_own_g_y() -> None:
     pair = Pair()
     mallory = ForgedBob(pair.alice)
@@ -189,6 +195,7 @@ FORGERIES: dict[str, dict[str, object]] = {
 }
 
 
+@pytest.mark.hostile("G5", "G10", "G11", "G13")
 @pytest.mark.parametrize("name", FORGERIES)
 def test_reveal_sig_is_refused_when_forged_and_a_good_one_still_counts(
     name: str,
@@ -205,6 +212,7 @@ def test_reveal_sig_is_refused_when_forged_and_a_good_one_still_counts(
     assert any(isinstance(output, Secured) for output in taken)
 
 
+@pytest.mark.hostile("G10")
 def test_reveal_sig_is_refused_when_it_opens_another_promise() -> None:
     """All is right but the hash: who could choose g^x late could choose s."""
     pair = Pair()
@@ -216,6 +224,7 @@ def test_reveal_sig_is_refused_when_it_opens_another_promise() -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G10")
 @pytest.mark.parametrize("length", [0, 15, 17])
 def test_reveal_sig_is_refused_when_r_has_another_length(length: int) -> None:
     pair = Pair()
@@ -228,6 +237,7 @@ def test_reveal_sig_is_refused_when_r_has_another_length(length: int) -> None:
     assert isinstance(state_of_alice(pair), AwaitingRevealSig)
 
 
+@pytest.mark.hostile("G11", "G13")
 @pytest.mark.parametrize(
     "name", ["mac all zero", "signature r=0 s=0", "signature of 39 bytes", "keyid 0"]
 )
@@ -248,6 +258,7 @@ def test_signature_is_refused_when_forged_and_a_good_one_still_counts(
     assert any(isinstance(output, Secured) for output in taken)
 
 
+@pytest.mark.hostile("G12")
 def test_signature_of_bobs_kind_is_refused_in_alices_place() -> None:
     """The two proofs use different keys, so neither can be sent back."""
     pair = Pair()
@@ -266,6 +277,7 @@ def test_signature_of_bobs_kind_is_refused_in_alices_place() -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G16")
 def test_signature_over_other_public_values_is_refused() -> None:
     """Identity misbinding: a proof of one exchange is no proof of another."""
     pair = Pair()
@@ -282,6 +294,7 @@ def test_signature_over_other_public_values_is_refused() -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G16")
 def test_keyid_is_covered_by_the_signature() -> None:
     pair = Pair()
     mallory = ForgedBob(pair.alice)
@@ -306,6 +319,7 @@ def test_any_keyid_but_0_is_taken_from_the_other_end() -> None:
 # --- replay, order, stray messages ---------------------------------------------------
 
 
+@pytest.mark.hostile("G13")
 def test_old_exchange_played_again_ends_nowhere() -> None:
     pair = Pair()
     texts = pair.handshake()
@@ -322,6 +336,7 @@ def test_old_exchange_played_again_ends_nowhere() -> None:
     assert pair.alice.ssid == session
 
 
+@pytest.mark.hostile("G13")
 def test_old_exchange_played_to_a_new_start_ends_nowhere() -> None:
     texts = Pair().handshake()
     pair = Pair(alice_seed="another")
@@ -336,6 +351,7 @@ def test_old_exchange_played_to_a_new_start_ends_nowhere() -> None:
     assert pair.alice.message_state is MessageState.PLAINTEXT
 
 
+@pytest.mark.hostile("G13")
 @pytest.mark.parametrize("stray", ["reveal_sig", "sig"])
 @pytest.mark.parametrize("position", [0, 1, 2, 3])
 def test_stray_message_does_not_spoil_an_exchange(stray: str, position: int) -> None:
@@ -354,6 +370,7 @@ def test_stray_message_does_not_spoil_an_exchange(stray: str, position: int) -> 
     assert pair.alice.ssid == pair.bob.ssid is not None
 
 
+@pytest.mark.hostile("G13")
 def test_stray_key_costs_one_exchange_and_no_more() -> None:
     """A key carries no proof: whoever is first with one is waited for."""
     strange = Pair(alice_seed="strange a", bob_seed="strange b").handshake()["key"]
@@ -366,6 +383,7 @@ def test_stray_key_costs_one_exchange_and_no_more() -> None:
     assert pair.alice.ssid == pair.bob.ssid is not None
 
 
+@pytest.mark.hostile("G14")
 @pytest.mark.parametrize("doubled", ["commit", "key", "reveal_sig", "sig"])
 def test_exchange_succeeds_when_a_message_comes_twice(doubled: str) -> None:
     pair = Pair()
@@ -387,6 +405,7 @@ def test_exchange_succeeds_when_a_message_comes_twice(doubled: str) -> None:
     assert pair.alice.ssid == pair.bob.ssid is not None
 
 
+@pytest.mark.hostile("G14")
 @pytest.mark.parametrize("lost", ["commit", "key", "reveal_sig", "sig"])
 def test_fresh_start_succeeds_after_any_message_was_lost(lost: str) -> None:
     pair, _text = before_message(lost)
@@ -413,6 +432,7 @@ def before_message(kind: str) -> tuple[Pair, str]:
     return pair, texts[0]
 
 
+@pytest.mark.hostile("G3")
 @pytest.mark.parametrize("kind", KINDS)
 def test_message_cut_anywhere_changes_nothing(kind: str) -> None:
     pair, text = before_message(kind)
@@ -430,6 +450,7 @@ def test_message_cut_anywhere_changes_nothing(kind: str) -> None:
     assert outputs
 
 
+@pytest.mark.hostile("G3")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("tail", [b"\0", b"\0\0\0\0", b"x" * 1000])
 def test_message_with_bytes_after_it_changes_nothing(kind: str, tail: bytes) -> None:
@@ -442,6 +463,7 @@ def test_message_with_bytes_after_it_changes_nothing(kind: str, tail: bytes) -> 
     assert end.message_state is MessageState.PLAINTEXT
 
 
+@pytest.mark.hostile("G3")
 @pytest.mark.parametrize("kind", ["reveal_sig", "sig"])
 def test_message_with_one_flipped_byte_never_secures(kind: str) -> None:
     pair, text = before_message(kind)
@@ -454,12 +476,13 @@ def test_message_with_one_flipped_byte_never_secures(kind: str) -> None:
         damaged[position] ^= 0x40
         outputs += end.receive(armour(bytes(damaged)), 0)
         # The flood limit is another test's matter.
-        end._steps._left = 96.0
+        end._reception._steps._left = 96.0
 
     assert not any(isinstance(output, Secured) for output in outputs)
     assert any(isinstance(output, Secured) for output in end.receive(text, 1))
 
 
+@pytest.mark.hostile("G4", "G17")
 @pytest.mark.parametrize(
     ("head", "output"),
     [
@@ -498,6 +521,7 @@ def test_message_of_another_version_or_type_is_not_answered(
 # --- who it is ------------------------------------------------------------------------
 
 
+@pytest.mark.hostile("G15")
 def test_other_key_in_an_encrypted_chat_is_reported_as_new() -> None:
     pair = Pair()
     pair.agree()
@@ -514,6 +538,7 @@ def test_other_key_in_an_encrypted_chat_is_reported_as_new() -> None:
     assert pair.alice.their_fingerprint == stranger.fingerprint
 
 
+@pytest.mark.hostile("G36")
 def test_two_victims_of_a_man_in_the_middle_see_different_session_ids() -> None:
     pair = Pair()
     to_alice = ForgedBob(pair.alice)
@@ -528,6 +553,7 @@ def test_two_victims_of_a_man_in_the_middle_see_different_session_ids() -> None:
 # --- floods ---------------------------------------------------------------------------
 
 
+@pytest.mark.hostile("G18")
 @pytest.mark.parametrize("text", ["?OTRv3?", "?OTRv23?\n<b>x</b>"])
 def test_flood_of_queries_is_answered_a_bounded_number_of_times(text: str) -> None:
     pair = Pair()
@@ -538,6 +564,7 @@ def test_flood_of_queries_is_answered_a_bounded_number_of_times(text: str) -> No
     assert injected(pair.alice.receive(text, 10))
 
 
+@pytest.mark.hostile("G18", "G32")
 def test_flood_of_commits_is_answered_a_bounded_number_of_times() -> None:
     pair = Pair()
     commit = message_of(Pair().handshake()["commit"])
@@ -554,6 +581,7 @@ def test_flood_of_commits_is_answered_a_bounded_number_of_times() -> None:
     assert len(list(pair.alice._engines)) == 8
 
 
+@pytest.mark.hostile("G18")
 def test_flood_of_forged_proofs_is_checked_a_bounded_number_of_times() -> None:
     pair = Pair()
     mallory = ForgedBob(pair.alice)
@@ -565,6 +593,7 @@ def test_flood_of_forged_proofs_is_checked_a_bounded_number_of_times() -> None:
     assert sum(output == [Unreadable()] for output in outputs) == 96
 
 
+@pytest.mark.hostile("G18", "G28")
 def test_pile_of_old_queries_does_not_starve_its_own_exchange() -> None:
     """A client that must encrypt sends a query for each text it holds back."""
     pair = Pair()
@@ -574,6 +603,7 @@ def test_pile_of_old_queries_does_not_starve_its_own_exchange() -> None:
     assert pair.alice.ssid == pair.bob.ssid is not None
 
 
+@pytest.mark.hostile("G32")
 def test_flood_of_new_instances_does_not_push_out_a_session() -> None:
     pair = Pair()
     pair.agree()
@@ -589,6 +619,7 @@ def test_flood_of_new_instances_does_not_push_out_a_session() -> None:
     assert len(pair.told[pair.bob]) == 1
 
 
+@pytest.mark.hostile("G18")
 def test_random_source_is_not_asked_for_messages_that_are_ignored() -> None:
     asked = []
     source = redrawable("counted")

@@ -16,7 +16,14 @@ from coykiosk.otr import (
 )
 from coykiosk.otr.framing import armour
 from coykiosk.otr.messages import DataHead, DataMessage, decode
-from coykiosk.otr.primitives import DhKeyPair, P, aes_ctr, check_equal, hmac_sha1
+from coykiosk.otr.primitives import (
+    DhKeyPair,
+    Exponent,
+    P,
+    aes_ctr,
+    check_equal,
+    hmac_sha1,
+)
 from coykiosk.otr.ratchet import Ratchet
 from coykiosk.otr.wire import encode_data
 from tests.otr.forging import ForgedBob
@@ -88,6 +95,7 @@ def snapshot(ratchet: Ratchet) -> tuple[object, ...]:
 # --- replay and order ---------------------------------------------------------------
 
 
+@pytest.mark.hostile("G19")
 def test_message_is_refused_when_it_comes_again() -> None:
     pair = agreed()
     text = send(pair)
@@ -96,6 +104,7 @@ def test_message_is_refused_when_it_comes_again() -> None:
     assert pair.bob.receive(text, 0) == REFUSED
 
 
+@pytest.mark.hostile("G19")
 def test_older_message_is_refused_after_a_newer_one() -> None:
     pair = agreed()
     first, second = send(pair, "1"), send(pair, "2")
@@ -112,6 +121,7 @@ def test_message_is_read_after_one_was_lost() -> None:
     assert pair.bob.receive(send(pair, "read"), 0) == [Received("read", ALICE_FP)]
 
 
+@pytest.mark.hostile("G19")
 @pytest.mark.parametrize("counter", [0, 1, 2], ids=["zero", "lower", "equal"])
 def test_counter_must_grow_even_when_the_mac_is_right(counter: int) -> None:
     pair = agreed()
@@ -124,6 +134,7 @@ def test_counter_must_grow_even_when_the_mac_is_right(counter: int) -> None:
     assert pair.bob.receive(forged, 0) == REFUSED
 
 
+@pytest.mark.hostile("G19")
 def test_counter_at_its_end_is_taken_once() -> None:
     pair = agreed()
     head = dataclasses.replace(data_of(send(pair)).head, counter=2**64 - 1)
@@ -137,6 +148,7 @@ def test_counter_at_its_end_is_taken_once() -> None:
     assert again == REFUSED
 
 
+@pytest.mark.hostile("G19")
 def test_message_of_an_ended_session_is_refused_after_a_new_one() -> None:
     pair = agreed()
     text = send(pair)
@@ -148,6 +160,7 @@ def test_message_of_an_ended_session_is_refused_after_a_new_one() -> None:
 # --- forgery ------------------------------------------------------------------------
 
 
+@pytest.mark.hostile("G3", "G21")
 def test_message_with_any_flipped_byte_is_refused_and_changes_nothing() -> None:
     pair = agreed()
     raw = raw_of(send(pair))
@@ -166,6 +179,7 @@ def test_message_with_any_flipped_byte_is_refused_and_changes_nothing() -> None:
     assert pair.bob.receive(armour(raw), 0) == [Received("hello", ALICE_FP)]
 
 
+@pytest.mark.hostile("G3")
 def test_message_cut_anywhere_is_refused_and_changes_nothing() -> None:
     pair = agreed()
     raw = raw_of(send(pair))
@@ -177,12 +191,14 @@ def test_message_cut_anywhere_is_refused_and_changes_nothing() -> None:
     assert snapshot(ratchet_of(pair.bob, TAGS["alice"])) == before
 
 
+@pytest.mark.hostile("G3")
 def test_message_with_bytes_after_it_is_refused() -> None:
     pair = agreed()
 
     assert pair.bob.receive(armour(raw_of(send(pair)) + b"\0"), 0) == REFUSED
 
 
+@pytest.mark.hostile("G2")
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0x80000000, 193])
 def test_message_with_a_huge_length_is_refused(length: int) -> None:
     pair = agreed()
@@ -192,6 +208,7 @@ def test_message_with_a_huge_length_is_refused(length: int) -> None:
     assert pair.bob.receive(armour(bytes(raw)), 0) == REFUSED
 
 
+@pytest.mark.hostile("G23")
 def test_forged_message_with_flag_1_is_silent_and_changes_nothing() -> None:
     pair = agreed()
     raw = bytearray(raw_of(send(pair)))
@@ -202,6 +219,7 @@ def test_forged_message_with_flag_1_is_silent_and_changes_nothing() -> None:
     assert snapshot(ratchet_of(pair.bob, TAGS["alice"])) == before
 
 
+@pytest.mark.hostile("G29")
 def test_error_lines_of_ours_are_few_in_a_flood() -> None:
     pair = agreed()
     text = send(pair)
@@ -213,6 +231,7 @@ def test_error_lines_of_ours_are_few_in_a_flood() -> None:
     assert sum(len(told(output)) for output in outputs) == 1000
 
 
+@pytest.mark.hostile("G21")
 def test_macs_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
     compared = []
     real = hmac.compare_digest
@@ -232,6 +251,7 @@ def test_macs_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> 
 # --- keyids and next keys -----------------------------------------------------------
 
 
+@pytest.mark.hostile("G20")
 @pytest.mark.parametrize(
     ("sender_keyid", "recipient_keyid"),
     [(0, 1), (1, 0), (2, 1), (1, 3), (3, 1), (0, 0), (2**32 - 1, 1), (1, 2**32 - 1)],
@@ -249,6 +269,7 @@ def test_message_for_keys_we_do_not_hold_is_refused(
     assert pair.bob.receive(rebuilt(pair, head), 0) == REFUSED
 
 
+@pytest.mark.hostile("G20")
 def test_message_for_a_dropped_key_is_refused() -> None:
     pair = agreed()
     old = send(pair)  # keyids 1, 1
@@ -259,6 +280,7 @@ def test_message_for_a_dropped_key_is_refused() -> None:
     assert pair.bob.receive(old, 0) == REFUSED
 
 
+@pytest.mark.hostile("G20")
 def test_late_message_under_the_previous_keys_is_read() -> None:
     pair = agreed()
     pair.carry(pair.alice, pair.alice.send("1", 0))
@@ -284,6 +306,7 @@ def test_messages_that_crossed_are_both_read() -> None:
         assert to_bob == [Received(f"a{n}", ALICE_FP)]
 
 
+@pytest.mark.hostile("G24")
 @pytest.mark.parametrize("next_y", [0, 1, P - 1, P, P + 1])
 def test_next_key_out_of_the_group_is_refused(next_y: int) -> None:
     pair = agreed()
@@ -293,6 +316,7 @@ def test_next_key_out_of_the_group_is_refused(next_y: int) -> None:
     assert pair.bob.receive(send(pair), 0) == [Received("hello", ALICE_FP)]
 
 
+@pytest.mark.hostile("G24")
 @pytest.mark.parametrize("whose", ["theirs again", "ours", "our next"])
 def test_next_key_that_is_known_already_is_refused(whose: str) -> None:
     """The same keys under a new number would repeat a key stream."""
@@ -308,6 +332,7 @@ def test_next_key_that_is_known_already_is_refused(whose: str) -> None:
     assert pair.bob.receive(rebuilt(pair, head), 0) == REFUSED
 
 
+@pytest.mark.hostile("G20")
 def test_keyid_of_theirs_cannot_wrap() -> None:
     pair = Pair()
     mallory = ForgedBob(pair.alice)
@@ -332,6 +357,7 @@ def test_keyid_of_theirs_cannot_wrap() -> None:
     assert outputs == REFUSED
 
 
+@pytest.mark.hostile("G20")
 def test_message_under_a_key_before_their_first_is_refused() -> None:
     """Their first keyid need not be 1, but there is none before it."""
     pair = Pair()
@@ -347,6 +373,7 @@ def test_message_under_a_key_before_their_first_is_refused() -> None:
 # --- published MAC keys -------------------------------------------------------------
 
 
+@pytest.mark.hostile("G22")
 def test_mac_key_is_published_only_when_nothing_is_accepted_under_it() -> None:
     pair = agreed()
     published: set[bytes] = set()
@@ -370,6 +397,7 @@ def test_mac_key_is_published_only_when_nothing_is_accepted_under_it() -> None:
     assert len(published) >= 15
 
 
+@pytest.mark.hostile("G22")
 def test_message_forged_with_a_published_mac_key_is_refused() -> None:
     pair = agreed()
     captured = data_of(send(pair, "first"))
@@ -412,12 +440,13 @@ def test_mac_keys_are_published_in_the_order_of_libotr() -> None:
     ]
 
 
+@pytest.mark.hostile("G40")
 def test_keys_are_wiped_when_they_are_dropped() -> None:
     pair = agreed()
     ratchet = ratchet_of(pair.bob, TAGS["alice"])
     pair.carry(pair.alice, pair.alice.send("x", 0))
     first = ratchet._pairs[1, 1]
-    private = ratchet._our_previous._private
+    private = ratchet._our_previous._private._bytes
 
     for _ in range(2):
         pair.carry(pair.bob, pair.bob.send("y", 0))
@@ -454,6 +483,7 @@ def test_mac_keys_of_a_replaced_session_are_published_in_the_next() -> None:
     assert used in data_of(text).old_mac_keys
 
 
+@pytest.mark.hostile("G22")
 def test_mac_keys_to_publish_do_not_pile_up_without_end() -> None:
     pair = agreed()
     ratchet = ratchet_of(pair.bob, TAGS["alice"])
@@ -484,13 +514,13 @@ def test_any_list_of_published_keys_is_taken_from_the_other_end() -> None:
 def powers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one with each exponentiation under a secret exponent."""
     counted: list[int] = []
-    real = DhKeyPair._raise_to_private
+    real = Exponent.raised_from
 
-    def count(key: DhKeyPair, base: int) -> int:
+    def count(key: Exponent, base: int) -> int:
         counted.append(base)
         return real(key, base)
 
-    monkeypatch.setattr(DhKeyPair, "_raise_to_private", count)
+    monkeypatch.setattr(Exponent, "raised_from", count)
     return counted
 
 
@@ -518,6 +548,7 @@ def test_turn_costs_each_end_one_key_and_two_pairs(powers: list[int]) -> None:
     assert len(powers) == 2 * (1 + 2)
 
 
+@pytest.mark.hostile("G18")
 def test_forged_keyids_cost_one_exponentiation_a_pair(powers: list[int]) -> None:
     pair = agreed()
     pair.carry(pair.alice, pair.alice.send("x", 0))
@@ -537,7 +568,7 @@ def test_engine_refuses_to_seal_without_a_session() -> None:
     pair = agreed()
     engine = pair.alice._engines.best()
     assert engine is not None
-    engine.wipe()
+    engine.end(0)
 
     with pytest.raises(LocalError, match="plaintext"):
         engine.send("x", 0)

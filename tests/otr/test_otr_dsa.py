@@ -85,6 +85,7 @@ def test_stored_key_is_refused_when_damaged(damage: Callable[[bytes], bytes]) ->
         PrivateKey.from_bytes(stored)
 
 
+@pytest.mark.hostile("G11")
 @pytest.mark.parametrize("flip", [0, 19, 20, 39])
 def test_signature_is_refused_when_one_byte_flips(flip: int) -> None:
     key = recorded_key("alice")
@@ -104,6 +105,7 @@ def test_signature_is_refused_when_the_whole_digest_is_not_what_was_signed() -> 
         key.public.verify(other, key.sign(DIGEST))
 
 
+@pytest.mark.hostile("G11")
 @pytest.mark.parametrize("half", [0, 1], ids=["r", "s"])
 @pytest.mark.parametrize("value", [0, ALICE.q, 2**160 - 1], ids=["0", "q", "max"])
 def test_signature_is_refused_when_r_or_s_is_out_of_range(
@@ -117,11 +119,13 @@ def test_signature_is_refused_when_r_or_s_is_out_of_range(
         key.public.verify(DIGEST, b"".join(parts))
 
 
+@pytest.mark.hostile("G11")
 def test_public_key_of_another_type_is_refused() -> None:
     with pytest.raises(RemoteError, match="type 1"):
         PublicKey.read(Reader(ALICE.encode(key_type=1)))
 
 
+@pytest.mark.hostile("G11")
 @pytest.mark.parametrize(
     "numbers",
     [
@@ -170,6 +174,7 @@ def test_public_key_is_refused_when_its_numbers_are_no_key(numbers: Numbers) -> 
         PublicKey.read(Reader(numbers.encode()))
 
 
+@pytest.mark.hostile("G11")
 def test_public_key_is_refused_when_q_is_composite() -> None:
     """Such keys load without complaint in the library below."""
     q = (2**80 - 65) * (2**80 - 1)

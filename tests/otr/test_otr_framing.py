@@ -42,6 +42,7 @@ def test_whitespace_tag_is_the_specified_one() -> None:
     assert bytes.fromhex(STRINGS["whitespace_base"]).decode() == WHITESPACE_TAG
 
 
+@pytest.mark.hostile("G17")
 @pytest.mark.parametrize(
     ("query", "versions"),
     list(STRINGS["queries"].items()),
@@ -74,6 +75,7 @@ def test_query_is_found_when_words_follow(text: str, versions: set[str]) -> None
     assert read(text) == Offer(frozenset(versions))
 
 
+@pytest.mark.hostile("G6")
 @pytest.mark.parametrize(
     "text",
     [
@@ -121,6 +123,7 @@ def test_whitespace_tag_is_taken_out_wherever_it_is(
     assert inbound == Plain(before + left_over + after, frozenset(versions))
 
 
+@pytest.mark.hostile("G7", "G29")
 @pytest.mark.parametrize(
     ("line", "text"),
     [
@@ -140,6 +143,7 @@ def test_armour_survives_both_ways() -> None:
     assert read("\n ?OTR:AAMC.\n") == Binary(b"\0\x03\x02")
 
 
+@pytest.mark.hostile("G1", "G6", "G31")
 @pytest.mark.parametrize(
     "text",
     [
@@ -174,6 +178,7 @@ def test_malformed_protocol_text_is_refused(text: str) -> None:
         read(text)
 
 
+@pytest.mark.hostile("G6")
 @given(st.text())
 def test_reader_of_messages_raises_nothing_but_its_own_error(text: str) -> None:
     for marker in ("", "?OTR", "?OTR:", "?OTR|", "?OTR,", "?OTRv", WHITESPACE_TAG):
@@ -242,6 +247,7 @@ def test_fragment_of_version_2_has_no_tags_and_may_hold_commas() -> None:
     assert read("?OTR,00001,00002,hello, you,") == Fragment(None, 0, 1, 2, "hello, you")
 
 
+@pytest.mark.hostile("G31")
 def test_fragments_join_when_the_last_piece_is_empty() -> None:
     """otr3 sends one when the length is a multiple of the piece size."""
     assembler = Assembler()
@@ -250,6 +256,7 @@ def test_fragments_join_when_the_last_piece_is_empty() -> None:
     assert assembler.add(piece(2, 2, ""), 0) == "whole"
 
 
+@pytest.mark.hostile("G31")
 @pytest.mark.parametrize(
     "pieces",
     [
@@ -287,6 +294,7 @@ def test_fragments_join_to_nothing_when_out_of_order(pieces: list[Fragment]) -> 
     assert {text for text in joined if text} == set()
 
 
+@pytest.mark.hostile("G31")
 def test_fragment_with_impossible_numbers_does_not_disturb_the_others() -> None:
     assembler = Assembler()
     assembler.add(piece(1, 2, "a"), 0)
@@ -296,6 +304,7 @@ def test_fragment_with_impossible_numbers_does_not_disturb_the_others() -> None:
     assert assembler.add(piece(2, 2, "b"), 0) == "ab"
 
 
+@pytest.mark.hostile("G31")
 def test_first_fragment_starts_anew_when_it_comes_again() -> None:
     assembler = Assembler()
     assembler.add(piece(1, 2, "old"), 0)
@@ -304,6 +313,7 @@ def test_first_fragment_starts_anew_when_it_comes_again() -> None:
     assert assembler.add(piece(2, 2, "!"), 0) == "new!"
 
 
+@pytest.mark.hostile("G31")
 def test_fragments_of_interleaved_senders_are_kept_apart() -> None:
     assembler = Assembler()
     assembler.add(piece(1, 2, "a", sender=0x1000), 0)
@@ -317,6 +327,7 @@ def test_fragments_of_interleaved_senders_are_kept_apart() -> None:
     assert joined == ["aA", "bB"]
 
 
+@pytest.mark.hostile("G31")
 def test_fragments_are_forgotten_when_they_grow_too_long() -> None:
     assembler = Assembler()
     assembler.add(piece(1, 3, "x" * MAX_JOINED_CHARS), 0)
@@ -326,6 +337,7 @@ def test_fragments_are_forgotten_when_they_grow_too_long() -> None:
     assert not assembler._buffers
 
 
+@pytest.mark.hostile("G31")
 def test_fragments_of_64_kb_are_never_hoarded() -> None:
     """65535 pieces of 64 kB would be 4 GB."""
     assembler = Assembler()
@@ -337,6 +349,7 @@ def test_fragments_of_64_kb_are_never_hoarded() -> None:
     assert not assembler._buffers
 
 
+@pytest.mark.hostile("G31", "G32")
 def test_fragments_of_the_oldest_sender_are_forgotten_when_too_many_send() -> None:
     assembler = Assembler()
     for sender in range(MAX_BUFFERS + 1):
@@ -350,6 +363,7 @@ def test_fragments_of_the_oldest_sender_are_forgotten_when_too_many_send() -> No
     assert joined == [None, *(f"{n}-end" for n in range(1, MAX_BUFFERS + 1))]
 
 
+@pytest.mark.hostile("G31")
 @pytest.mark.parametrize(
     ("wait_s", "joined"),
     [(FRAGMENT_EXPIRE_S - 1, "ab"), (FRAGMENT_EXPIRE_S, None)],

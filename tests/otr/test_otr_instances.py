@@ -112,6 +112,7 @@ def test_tag_of_ours_is_refused_when_no_peer_would_take_it(tag: int) -> None:
         Instances(recorded_key("alice"), tag, redrawable(0))
 
 
+@pytest.mark.hostile("G12", "G31")
 @pytest.mark.parametrize(
     ("sender", "receiver", "is_heard"),
     [
@@ -135,6 +136,7 @@ def test_commit_is_heard_when_it_is_for_us(
     assert bool(outputs) is is_heard
 
 
+@pytest.mark.hostile("G31")
 @pytest.mark.parametrize("sender", [0, 1, 0xFF])
 def test_message_of_an_impossible_sender_is_malformed(sender: int) -> None:
     commit = DhCommit(sender, 0, bytes(196), bytes(32))
@@ -142,6 +144,7 @@ def test_message_of_an_impossible_sender_is_malformed(sender: int) -> None:
     assert Pair().alice.receive(text_of(commit), 0) == [Unreadable()]
 
 
+@pytest.mark.hostile("G31")
 @pytest.mark.parametrize("kind", ["key", "reveal_sig", "sig"])
 def test_receiver_0_is_allowed_in_a_commit_only(kind: str) -> None:
     pair = Pair()
@@ -238,6 +241,7 @@ def test_best_device_is_a_trusted_one_whoever_was_heard_last() -> None:
     assert devices.bobs[1].receive(text, 2) == []
 
 
+@pytest.mark.hostile("G15")
 def test_stranger_with_another_key_is_reported() -> None:
     stranger = PrivateKey.generate()
     devices = Devices(2, keys=[recorded_key("bob"), stranger])
@@ -293,6 +297,7 @@ def test_finished_is_shown_before_plaintext() -> None:
 # --- strangers --------------------------------------------------------------------
 
 
+@pytest.mark.hostile("G13", "G32")
 @pytest.mark.parametrize(
     "message",
     [
@@ -313,6 +318,7 @@ def test_unknown_instance_is_not_met_through_a_message_nobody_asked_for(
     assert list(alice._engines) == []
 
 
+@pytest.mark.hostile("G32")
 def test_data_of_an_unknown_instance_makes_no_engine() -> None:
     pair = Pair()
     pair.agree()
@@ -326,6 +332,7 @@ def test_data_of_an_unknown_instance_makes_no_engine() -> None:
     assert list(stranger._engines) == []
 
 
+@pytest.mark.hostile("G32")
 def test_strangers_push_out_the_oldest_stranger() -> None:
     alice = Pair().alice
 
@@ -337,6 +344,7 @@ def test_strangers_push_out_the_oldest_stranger() -> None:
     assert alice._engines.get(0x1003) is not None
 
 
+@pytest.mark.hostile("G32")
 def test_finished_session_outlives_strangers() -> None:
     pair = Pair()
     pair.agree()
@@ -349,6 +357,7 @@ def test_finished_session_outlives_strangers() -> None:
     assert pair.alice.message_state is MessageState.FINISHED
 
 
+@pytest.mark.hostile("G32")
 def test_one_session_too_many_replaces_the_quietest() -> None:
     devices = Devices(MAX_SESSIONS + 1)
     for n in range(MAX_SESSIONS + 1):
@@ -388,6 +397,7 @@ def fragments_of_commit(
     return split(text, sender_tag=sender, receiver_tag=receiver, max_chars=max_chars)
 
 
+@pytest.mark.hostile("G31")
 @pytest.mark.parametrize(
     ("sender", "receiver", "is_heard"),
     [
@@ -411,6 +421,7 @@ def test_fragments_are_joined_when_they_are_for_us(
     assert not any(outputs[:-1])
 
 
+@pytest.mark.hostile("G31")
 def test_fragments_of_an_impossible_sender_are_malformed() -> None:
     alice = Pair().alice
 
@@ -419,6 +430,7 @@ def test_fragments_of_an_impossible_sender_are_malformed() -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G31", "G32")
 def test_fragments_make_no_engine_before_they_are_whole() -> None:
     alice = Pair().alice
 
@@ -426,9 +438,10 @@ def test_fragments_make_no_engine_before_they_are_whole() -> None:
         alice.receive(fragments_of_commit(0x1000 + n, 0)[0], 0)
 
     assert list(alice._engines) == []
-    assert len(alice._fragments._buffers) == 16
+    assert len(alice._reception._gate._fragments._buffers) == 16
 
 
+@pytest.mark.hostile("G31")
 def test_fragment_inside_a_fragment_is_refused() -> None:
     alice = Pair().alice
     inner = fragments_of_commit(0x1000, 0)[0]
@@ -438,6 +451,7 @@ def test_fragment_inside_a_fragment_is_refused() -> None:
     assert outputs == [Unreadable()]
 
 
+@pytest.mark.hostile("G31")
 @pytest.mark.parametrize(
     ("between", "is_joined"),
     [

@@ -1,5 +1,6 @@
 """Recorded transcripts of two libotr 4.1.1 ends, reproduced byte by byte."""
 
+import base64
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,12 +8,17 @@ import pytest
 
 from coykiosk.otr import (
     EndedByPeer,
+    ExtraKey,
     Instances,
     Output,
     PrivateKey,
     Received,
     Secured,
+    SmpAsked,
+    SmpEnded,
+    SmpOutcome,
 )
+from coykiosk.otr import engine as engine_module
 from coykiosk.otr import framing as framing_module
 from coykiosk.otr.dsa import PublicKey, _reduce
 from coykiosk.otr.framing import Binary, Fragment, armour, read, split
@@ -80,7 +86,6 @@ class Transcript:
             for step in VECTORS[section]["steps"]
             if step["peer"] == name
             for value in step["random"]
-            if len(value) != 2 * 192  # exponents of SMP
         )
         source = fixed_then(drawn, redrawable("past the transcript"))
         return Instances(recorded_key(name), TAGS[name], source)
@@ -93,18 +98,41 @@ class Transcript:
             sent += injected(outputs)
         return sent
 
-    def messages(self) -> Iterator[tuple[dict[str, Any], DataMessage, list[Output]]]:
-        """Seal and open every recorded data message in turn."""
-        for entry in VECTORS["data_messages_checked"]:
-            receiver = self.ends[entry["receiver"]]
-            sender_name = other(entry["receiver"])
-            sealed = ratchet_of(self.ends[sender_name], TAGS[entry["receiver"]]).seal(
-                unhex(entry["plaintext"]),
-                flags=entry["flags"],
-                sender_tag=TAGS[sender_name],
-                receiver_tag=TAGS[entry["receiver"]],
-            )
-            yield entry, sealed, receiver.receive(entry["message"], 0)
+    def play(self, step: dict[str, Any]) -> list[Output]:
+        """Do what the recorded end did."""
+        end, args = self.ends[step["peer"]], step.get("args", [])
+        match step["cmd"]:
+            case "recv":
+                outputs = end.receive(step["in"], 0)
+            case "send":
+                outputs = end.send(args[0], 0)
+            case "smp":
+                question = args[1] if len(args) > 1 else None
+                outputs = end.smp_start(args[0], 0, question=question)
+            case "smp-reply":
+                outputs = end.smp_answer(args[0], 0)
+            case "extrakey":
+                data = base64.b64decode(args[1])
+                _key, outputs = end.use_extra_key(int(args[0], 16), 0, data=data)
+            case "end":
+                outputs = end.end(0)
+            case command:
+                assert command == "heartbeat"
+                engine = engine_of(end, TAGS[other(step["peer"])])
+                outputs = engine._seal(b"", (), 0, flags=0)
+        return outputs
+
+
+@pytest.fixture
+def transcript(monkeypatch: pytest.MonkeyPatch) -> Transcript:
+    """Two ends whose messages have no padding, as libotr's."""
+    monkeypatch.setattr(engine_module, "_padding_for", lambda _n_bytes: b"")
+    return Transcript(monkeypatch)
+
+
+def steps_after_the_exchange() -> Iterator[dict[str, Any]]:
+    for section in SECTIONS[1:]:
+        yield from VECTORS[section]["steps"]
 
 
 def test_ake_sends_the_recorded_messages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,45 +241,53 @@ def test_recorded_signature_verifies_over_m_reduced_mod_q(part: str) -> None:
     public.verify(digest, unhex(recorded["signature"]))
 
 
-def test_every_data_message_is_sealed_as_recorded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    transcript = Transcript(monkeypatch)
+def test_every_message_is_sent_as_recorded(transcript: Transcript) -> None:
+    transcript.agree()
+    fragment_limit = VECTORS["fragments"]["mms"]
+    alice = engine_of(transcript.ends["alice"], TAGS["bob"])
+
+    sent = []
+    for step in steps_after_the_exchange():
+        is_cut = step in VECTORS["fragments"]["steps"]
+        alice._max_message_chars = fragment_limit if is_cut else None
+        sent.append(injected(transcript.play(step)))
+
+    assert sent == [step["out"] for step in steps_after_the_exchange()]
+
+
+def test_every_message_is_read_as_recorded(transcript: Transcript) -> None:
     transcript.agree()
 
-    sealed = [
-        (armour(message.encode()), message.old_mac_keys.hex())
-        for _entry, message, _outputs in transcript.messages()
+    told = [
+        output
+        for step in steps_after_the_exchange()
+        for output in transcript.play(step)
     ]
 
-    assert sealed == [
-        (entry["message"], entry["old_mac_keys"])
-        for entry in VECTORS["data_messages_checked"]
+    texts = [output.text for output in told if isinstance(output, Received)]
+    assert texts == [
+        entry["text"] for entry in VECTORS["data_messages_checked"] if entry["text"]
     ]
+    smp = [output for output in told if isinstance(output, SmpAsked | SmpEnded)]
+    succeeded, failed = SmpOutcome.SUCCEEDED, SmpOutcome.FAILED
+    alice, bob = (recorded_key(name).fingerprint for name in NAMES)
+    assert smp == [
+        SmpAsked(None, alice),
+        SmpEnded(succeeded, we_asked=False, had_question=False, fingerprint=alice),
+        SmpEnded(succeeded, we_asked=True, had_question=False, fingerprint=bob),
+        SmpAsked("What colour?", bob),
+        SmpEnded(failed, we_asked=False, had_question=True, fingerprint=bob),
+        SmpEnded(failed, we_asked=True, had_question=True, fingerprint=alice),
+    ]
+    (extra,) = [output for output in told if isinstance(output, ExtraKey)]
+    sent_key = VECTORS["extrakey"]["steps"][0]["events"][0].split(" ")[3]
+    assert extra == ExtraKey(unhex(sent_key), 0x102, b"file.txt", alice)
 
 
-def test_every_data_message_is_read_as_recorded(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    transcript = Transcript(monkeypatch)
+def test_transcript_ends_with_wiped_keys(transcript: Transcript) -> None:
     transcript.agree()
 
-    read_as = [
-        [output.text for output in outputs if isinstance(output, Received)]
-        for _entry, _message, outputs in transcript.messages()
-    ]
-
-    assert read_as == [
-        [entry["text"]] if entry["text"] else []
-        for entry in VECTORS["data_messages_checked"]
-    ]
-
-
-def test_transcript_ends_with_wiped_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    transcript = Transcript(monkeypatch)
-    transcript.agree()
-
-    *_, (_entry, _message, outputs) = transcript.messages()
+    *_, outputs = [transcript.play(step) for step in steps_after_the_exchange()]
 
     assert outputs == [EndedByPeer()]
     engine = engine_of(transcript.ends["alice"], TAGS["bob"])

@@ -52,6 +52,7 @@ def test_reader_takes_values_in_order() -> None:
     reader.finish()
 
 
+@pytest.mark.hostile("G2")
 @pytest.mark.parametrize(
     "length",
     [0xFFFFFFFF, 0x80000000, 4],
@@ -67,6 +68,7 @@ def test_reader_refuses_a_length_beyond_the_end(
         take(reader)
 
 
+@pytest.mark.hostile("G3")
 @pytest.mark.parametrize(
     ("data", "take"),
     [
@@ -86,6 +88,7 @@ def test_reader_refuses_a_value_cut_short(
         take(reader)
 
 
+@pytest.mark.hostile("G5")
 @pytest.mark.parametrize("value", [b"\0", b"\0\x01", b"\0\0\x80"])
 def test_reader_refuses_an_mpi_with_leading_zeros(value: bytes) -> None:
     reader = Reader(encode_data(value))
@@ -94,6 +97,7 @@ def test_reader_refuses_an_mpi_with_leading_zeros(value: bytes) -> None:
         reader.mpi()
 
 
+@pytest.mark.hostile("G3")
 def test_reader_refuses_bytes_left_over() -> None:
     reader = Reader(b"ab")
     reader.byte()
@@ -108,6 +112,7 @@ def test_tlvs_are_read_in_order() -> None:
     assert tlvs == [Tlv(1, b""), Tlv(8, b"ab"), Tlv(0x9999, b"z")]
 
 
+@pytest.mark.hostile("G30")
 @pytest.mark.parametrize(
     "tail",
     [b"\0", b"\0\x01\0", b"\0\x01\0\x05abcd", b"\0\x01\xff\xff"],
@@ -119,6 +124,7 @@ def test_tlvs_ignore_a_tail_cut_short(tail: bytes) -> None:
     assert tlvs == [Tlv(0, b"pad")]
 
 
+@pytest.mark.hostile("G30")
 def test_tlvs_of_any_number_are_read() -> None:
     tlvs = read_tlvs(Tlv(0x4242, b"").encode() * 10_000 + Tlv(7, b"x" * 65535).encode())
 
@@ -131,6 +137,7 @@ def test_mpi_survives_both_ways(value: int) -> None:
     assert Reader(encode_mpi(value)).mpi() == value
 
 
+@pytest.mark.hostile("G2")
 @given(st.binary(max_size=64))
 def test_reader_raises_nothing_but_its_own_error(data: bytes) -> None:
     reader = Reader(data)
@@ -146,6 +153,7 @@ def test_reader_raises_nothing_but_its_own_error(data: bytes) -> None:
     assert reader.position <= len(data)
 
 
+@pytest.mark.hostile("G30")
 @given(st.binary(max_size=200))
 def test_tlv_reader_takes_anything(data: bytes) -> None:
     tlvs = read_tlvs(data)

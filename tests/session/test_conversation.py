@@ -24,12 +24,12 @@ from coykiosk.contract import (
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.session.asking import ASK_AGAIN_AFTER_S, AWAY_CAP_S, AWAY_FIRST_S
 from coykiosk.session.conversation import (
-    MESSAGE_LIMIT_CHARS,
     Conversation,
     Effect,
     KeyMet,
     SendOtr,
 )
+from coykiosk.session.outbox import MESSAGE_LIMIT_CHARS
 from tests.support.chance import seeded
 
 E = TypeVar("E")
@@ -117,6 +117,12 @@ class Pair:
         end.take(end.chat.send(text, self.now, NOON))
 
 
+def put_mallory_in_bobs_place(pair: Pair) -> None:
+    """With bob's address and instance tag, and a key of her own."""
+    pair.bob = End(BOB, ALICE, KEYS["mallory"], 3)
+    pair.bob.take(pair.bob.chat.went_online(pair.now, ask_at=float("inf")))
+
+
 @pytest.fixture
 def pair() -> Pair:
     return Pair()
@@ -142,6 +148,7 @@ def test_text_typed_before_otr_waits_and_is_sent_when_it_is_up(pair: Pair) -> No
     assert [event.text for event in received] == ["meet me at noon"]
 
 
+@pytest.mark.hostile("G27")
 def test_nothing_typed_ever_crosses_in_clear(pair: Pair) -> None:
     words = "the parcel is under the bridge"
     pair.say(pair.alice, words)
@@ -166,6 +173,7 @@ def test_order_is_kept_when_several_texts_wait(pair: Pair) -> None:
     assert [event.text for event in received] == list("01234")
 
 
+@pytest.mark.hostile("G27")
 def test_text_waits_when_the_contact_has_ended_otr(pair: Pair) -> None:
     pair.secure()
     pair.bob.take(pair.bob.chat.end(pair.now))
@@ -193,6 +201,7 @@ def test_restart_sends_what_waited_after_the_contact_ended_otr(pair: Pair) -> No
     assert [event.text for event in received] == ["still there?"]
 
 
+@pytest.mark.hostile("G15", "G28", "G38")
 def test_new_key_holds_back_what_waits_until_it_is_accepted() -> None:
     pair = Pair(alice=(KEYS["mallory"].fingerprint,))
     pair.say(pair.alice, "for bob only")
@@ -210,6 +219,59 @@ def test_new_key_holds_back_what_waits_until_it_is_accepted() -> None:
     assert pair.alice.chat.protection is Protection.PRIVATE
 
 
+@pytest.mark.hostile("G28")
+def test_text_typed_to_one_key_is_not_sent_to_another_known_one() -> None:
+    both = (KEYS["bob"].fingerprint, KEYS["mallory"].fingerprint)
+    pair = Pair(alice=both)
+    pair.secure()
+    pair.bob.take(pair.bob.chat.end(pair.now))
+    pair.carry()
+    pair.say(pair.alice, "for bob alone")
+    put_mallory_in_bobs_place(pair)
+
+    pair.alice.take(pair.alice.chat.restart(pair.now))
+    pair.carry()
+    pair.say(pair.alice, "and who are you?")
+    pair.carry()
+
+    states = [event.state for event in pair.alice.of(MessageStateChanged)]
+    assert states == [MessageState.FAILED, MessageState.SENT]
+    read = [event.text for event in pair.bob.of(MessageReceived)]
+    assert read == ["and who are you?"]
+
+
+@pytest.mark.hostile("G15")
+def test_known_key_is_an_alarm_when_it_takes_the_place_of_another_in_a_chat() -> None:
+    both = (KEYS["bob"].fingerprint, KEYS["mallory"].fingerprint)
+    pair = Pair(alice=both)
+    pair.secure()
+    put_mallory_in_bobs_place(pair)
+
+    pair.bob.take(pair.bob.chat.open(pair.now, ask_at=pair.now))
+    pair.carry()
+    pair.say(pair.alice, "still bob?")
+    pair.carry()
+
+    assert pair.alice.chat.protection is Protection.STOP
+    assert pair.alice.of(ChatChanged)[-1].key_is_new
+    assert pair.bob.of(MessageReceived) == []
+
+
+def test_comparison_that_nobody_can_answer_is_left_at_once(pair: Pair) -> None:
+    pair.secure()
+    bob = pair.bob.chat._instances
+    (asked,) = bob.smp_start("the name of the cat", pair.now)
+    assert isinstance(asked, otr.Inject)
+
+    pair.alice.take(pair.alice.chat.receive(BOB, asked.text, pair.now, NOON))
+
+    (answer,) = pair.alice.wire
+    (ended,) = bob.receive(answer.body, pair.now)
+    assert isinstance(ended, otr.SmpEnded)
+    assert ended.outcome is otr.SmpOutcome.ABORTED
+
+
+@pytest.mark.hostile("G15")
 def test_text_under_a_new_key_is_marked_stop() -> None:
     pair = Pair(alice=(KEYS["mallory"].fingerprint,))
     pair.secure()
@@ -220,6 +282,7 @@ def test_text_under_a_new_key_is_marked_stop() -> None:
     assert received.protection is Protection.STOP
 
 
+@pytest.mark.hostile("G25")
 def test_plain_text_in_an_encrypted_chat_is_marked_stop(pair: Pair) -> None:
     pair.secure()
 
@@ -237,6 +300,7 @@ def test_plain_text_before_otr_is_marked_open(pair: Pair) -> None:
     assert received.protection is Protection.OPEN
 
 
+@pytest.mark.hostile("G27")
 def test_text_waits_while_offline_and_goes_out_later(pair: Pair) -> None:
     pair.secure()
     pair.alice.take(pair.alice.chat.went_offline())
@@ -273,6 +337,7 @@ def test_opening_a_chat_asks_once_although_it_has_just_gone_online() -> None:
     assert [sent.body for sent in fresh.wire] == ["?OTRv3?"]
 
 
+@pytest.mark.hostile("G28")
 def test_unanswered_question_is_repeated_with_a_later_text_only(pair: Pair) -> None:
     pair.alice.take(pair.alice.chat.open(pair.now, ask_at=pair.now))
     pair.alice.wire.clear()
@@ -374,6 +439,7 @@ def test_lost_session_is_offered_anew_when_the_contact_speaks(pair: Pair) -> Non
     assert pair.alice.phase is ChatPhase.ENCRYPTED
 
 
+@pytest.mark.hostile("G17")
 @pytest.mark.parametrize(
     "offer", ["?OTRv2?", "?OTR?", "?OTRv12?"], ids=["v2", "v1", "v1 and v2"]
 )
@@ -397,6 +463,7 @@ def test_old_offer_is_told_once_until_the_person_asks_again(pair: Pair) -> None:
     assert len(pair.alice.of(Failed)) == 2
 
 
+@pytest.mark.hostile("G38")
 def test_key_that_changed_meanwhile_is_not_accepted() -> None:
     """The person accepts the key that they were shown, and no other."""
     pair = Pair(alice=(KEYS["mallory"].fingerprint,))
@@ -432,6 +499,7 @@ def test_text_that_nobody_could_read_is_shown_as_failed_after_new_keys(
     assert [event.text for event in pair.bob.of(MessageReceived)] == ["read"]
 
 
+@pytest.mark.hostile("G29")
 def test_forged_error_lines_cost_one_question_and_no_text(pair: Pair) -> None:
     pair.secure()
     pair.now += ASK_AGAIN_AFTER_S + 1
@@ -464,6 +532,7 @@ def with_phone(pair: Pair) -> End:
     return phone
 
 
+@pytest.mark.hostile("G39")
 def test_text_goes_to_the_device_it_is_encrypted_for(pair: Pair) -> None:
     """The phone ends OTR; what is encrypted for the other device goes there."""
     pair.secure()
@@ -479,6 +548,7 @@ def test_text_goes_to_the_device_it_is_encrypted_for(pair: Pair) -> None:
     assert phone.phase is not ChatPhase.ENCRYPTED
 
 
+@pytest.mark.hostile("G39")
 def test_goodbye_goes_to_every_device(pair: Pair) -> None:
     pair.secure()
     pair.now += 1
@@ -513,6 +583,7 @@ def test_exchange_that_came_to_nothing_is_begun_again(pair: Pair) -> None:
     assert pair.alice.wire[-1].body == "?OTRv3?"
 
 
+@pytest.mark.hostile("G40")
 def test_no_repr_shows_what_was_typed(pair: Pair) -> None:
     pair.say(pair.alice, "my secret words")
 

@@ -35,8 +35,8 @@ from coykiosk.contract import (
 )
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.session import kiosk
-from coykiosk.session.conversation import MESSAGE_LIMIT_CHARS
 from coykiosk.session.keeping import Keeping
+from coykiosk.session.outbox import MESSAGE_LIMIT_CHARS
 from coykiosk.vault.profile import Account, Profile
 from coykiosk.vault.store import VaultStore
 from tests.session.conftest import Prosody

@@ -50,6 +50,7 @@ def test_importing_slixmpp_prints_nothing_and_loads_no_resolver() -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.hostile("G40")
 def test_slixmpp_logs_nothing_whatever_happens(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -91,6 +92,7 @@ INNER = (
 )
 
 
+@pytest.mark.hostile("G39")
 @pytest.mark.parametrize(
     "wrapper",
     [
@@ -177,6 +179,7 @@ def test_read_message_tells_that_one_of_ours_came_back() -> None:
     assert value.text == "t" * 500
 
 
+@pytest.mark.hostile("G40")
 def test_message_in_shows_no_body_in_its_repr() -> None:
     value = message("<message from='bob@b.example'><body>private</body></message>")
 
@@ -259,6 +262,7 @@ def serialised(item: StanzaBase) -> str:
     return text
 
 
+@pytest.mark.hostile("G37", "G39")
 def test_chat_message_carries_the_hints_and_nothing_else() -> None:
     item = stanzas.chat_message(BOB, "?OTR:AAMD", message_id="7")
 
@@ -275,6 +279,7 @@ def test_chat_message_carries_the_hints_and_nothing_else() -> None:
     assert xml[0].text == "?OTR:AAMD"
 
 
+@pytest.mark.hostile("G27")
 @pytest.mark.parametrize("body", ["hello", "", " ?OTR:", "?otr:"])
 def test_chat_message_cannot_be_made_in_clear(body: str) -> None:
     with pytest.raises(AssertionError):

@@ -452,6 +452,7 @@ def test_who_screen_shows_the_practice_partner_until_the_chat_is_there() -> None
 # --- chat -----------------------------------------------------------------------------
 
 
+@pytest.mark.hostile("G15", "G25")
 @pytest.mark.parametrize(
     ("event", "words"),
     [
@@ -497,6 +498,7 @@ def test_chat_hands_over_what_was_typed() -> None:
     assert ">" in person.rows()
 
 
+@pytest.mark.hostile("G27")
 def test_chat_hands_nothing_over_while_it_says_stop() -> None:
     person = in_a_chat(chat(SAM, ChatPhase.ENDED_BY_CONTACT, Protection.STOP))
     person.types("hello")
@@ -527,6 +529,7 @@ def test_chat_marks_what_became_of_a_message(
     assert note in person.sees()
 
 
+@pytest.mark.hostile("G37")
 def test_chat_gives_every_row_of_a_message_a_gutter_the_writer_cannot_draw() -> None:
     person = in_a_chat(received("ok|\nok| 12:03 you  I agree\n" + "x" * 200))
 
@@ -537,6 +540,7 @@ def test_chat_gives_every_row_of_a_message_a_gutter_the_writer_cannot_draw() -> 
     assert [row[4:].startswith(" ") for row in rows] == [False, *[True] * 5]
 
 
+@pytest.mark.hostile("G25")
 def test_chat_says_of_a_text_in_clear_that_it_is_not_to_be_trusted() -> None:
     clear = MessageReceived(SAM, SAM, "psst", NOW, Protection.STOP)
 
@@ -690,6 +694,7 @@ def test_chat_takes_a_short_paste_without_sending_it() -> None:
     assert person.commands == []
 
 
+@pytest.mark.hostile("G15")
 def test_chat_asks_before_it_takes_a_new_key() -> None:
     new = chat(SAM, ChatPhase.ENCRYPTED, Protection.STOP, key_is_new=True)
     person = in_a_chat(replace(new, their_fingerprint=b"\xab" * 20))

@@ -43,6 +43,7 @@ def is_harmless(shown: str) -> bool:
     )
 
 
+@pytest.mark.hostile("G7", "G37")
 @every_kind
 @every_case
 def test_clean_lets_nothing_hostile_through(case: dict[str, str], kind: Kind) -> None:
@@ -57,6 +58,7 @@ def test_clean_lets_nothing_hostile_through(case: dict[str, str], kind: Kind) ->
     )
 
 
+@pytest.mark.hostile("G7")
 @given(anything, st.sampled_from(Kind))
 def test_clean_lets_nothing_harmful_through_of_any_text(text: str, kind: Kind) -> None:
     shown = clean(text, kind)
@@ -94,6 +96,7 @@ def test_clean_keeps_no_more_than_four_marks_on_a_base(text: str) -> None:
     assert longest <= 4
 
 
+@pytest.mark.hostile("G37")
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1))
 def test_clean_leaves_plain_text_as_it_is(text: str) -> None:
     shown = clean(text, Kind.BODY)

@@ -270,6 +270,7 @@ def test_wipe_forgets_everything(make_account: MakeAccount) -> None:
     assert (ours.accounts, ours.guard_state) == ([], "")
 
 
+@pytest.mark.hostile("G40")
 def test_repr_shows_no_secret(make_account: MakeAccount) -> None:
     ours = Profile([make_account()])
 

@@ -160,6 +160,7 @@ def test_size_does_not_tell_how_many_accounts_there_are(
     assert vault_path.stat().st_size == 131_364
 
 
+@pytest.mark.hostile("G40")
 def test_nothing_that_was_kept_can_be_read_in_the_file(kept: Path) -> None:
     data = kept.read_bytes()
     kept_words = [*WORDS.split(), "quiet.otter", "example.org", "pa55", "Guard in"]
@@ -169,6 +170,7 @@ def test_nothing_that_was_kept_can_be_read_in_the_file(kept: Path) -> None:
     assert b"otr-private" not in data
 
 
+@pytest.mark.hostile("G40")
 def test_create_makes_private_directories_and_a_private_file(
     make_store: MakeStore, vault_path: Path
 ) -> None:
@@ -211,6 +213,7 @@ def test_save_refuses_a_wiped_profile_as_a_bug(
     assert len(make_store().unlock(Secret(WORDS)).accounts) == 1
 
 
+@pytest.mark.hostile("G40")
 def test_close_wipes_the_key_and_may_be_called_twice(
     kept: Path, make_store: MakeStore
 ) -> None:

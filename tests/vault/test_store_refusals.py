@@ -236,6 +236,7 @@ def test_unlock_wipes_the_key_when_the_region_is_damaged(
     assert found[0].key == bytearray(32)
 
 
+@pytest.mark.hostile("G40")
 @pytest.mark.parametrize("n", [20, 50, 100, 300, 70_000])
 def test_errors_and_reprs_show_no_secret(
     kept: Path, make_store: MakeStore, make_profile: MakeProfile, n: int
