@@ -6,6 +6,8 @@
 # install.sh, in one process.
 # shellcheck disable=SC2154 # $here and $again are ./kiosk's and ./check's; $python venv.sh's
 
+otr3_source=/usr/share/gocode/src/github.com/twstrike/otr3
+
 # What a thing is for, as it is told to the person.
 purpose_of() {
     case $1 in
@@ -17,6 +19,8 @@ purpose_of() {
         profanity) say "an OTR client of the old kind, to test against" ;;
         libotr5-dev) say "the reference OTR library, to test against" ;;
         gcc | libc6-dev) say "to build the tests' libotr peer" ;;
+        golang-github-twstrike-otr3-dev) say "the OTR library of CoyIM, to test against" ;;
+        golang-go) say "to build the tests' peer that speaks with it" ;;
         tmux) say "a terminal to drive profanity in" ;;
         strace) say "to see every connection that is made" ;;
         git) say "for the tests of the checkout" ;;
@@ -32,6 +36,8 @@ sign_of() {
         ca-certificates) say "/etc/ssl/certs/ca-certificates.crt" ;;
         libotr5-dev) say "/usr/include/libotr/proto.h" ;;
         libc6-dev) say "/usr/include/stdio.h" ;;
+        golang-github-twstrike-otr3-dev) say "$otr3_source" ;;
+        golang-go) say "the program go" ;;
         tor) say "the programs tor and tor-gencert" ;;
         *) say "the program $1" ;;
     esac
@@ -51,6 +57,8 @@ is_there() {
             ;;
         libotr5-dev) [ -e /usr/include/libotr/proto.h ] ;;
         libc6-dev) [ -e /usr/include/stdio.h ] ;;
+        golang-github-twstrike-otr3-dev) [ -d "$otr3_source" ] ;;
+        golang-go) has_program go ;;
         tor) has_program tor && has_program tor-gencert ;;
         *) has_program "$1" ;;
     esac

@@ -87,11 +87,11 @@ build_venv() {
     say "Downloading and installing $(count_packages "$1") Python packages into .venv/$1 (a minute or so) ..."
     step "$python" -I -m venv "$venv"
     step pip_install --no-deps -r "$here/requirements/build.txt"
-    # stem and urwid-readline are published as source only: pip builds those two with
-    # the locked setuptools. Any other package without a wheel for this machine is
-    # refused at once, not compiled for an hour.
+    # stem, urwid-readline and python-potr (which only ./check has) are published as
+    # source only: pip builds those with the locked setuptools. Any other package
+    # without a wheel for this machine is refused at once, not compiled for an hour.
     step pip_install --no-deps --no-build-isolation --only-binary :all: \
-        --no-binary stem,urwid-readline -r "$here/requirements/$1.txt"
+        --no-binary stem,urwid-readline,python-potr -r "$here/requirements/$1.txt"
     [ "$1" != run ] || step add_checkout_to_path
     # What came must load on this machine. A second resolver must not exist: with
     # aiodns, slixmpp would ask the local network for names (requirements/excluded.txt).
