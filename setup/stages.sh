@@ -70,14 +70,19 @@ stage() {
     close_stage "$name" "$status"
 }
 
-# Sets $status to pytest's own and $summary to its closing line.
+# run_pytest MARKERS [ARGUMENT...]: sets $status to pytest's own and $summary to its
+# closing line. $through, when set, is what measures it: words between -m and pytest.
 run_pytest() {
+    markers=$1
+    shift
     # A shell pipe has no status but its last command's, so pytest's goes into a file.
     # tee lives through Ctrl-C, so that pytest can end what it started and say so.
     {
         status=0
-        clean "$bin/python" -P -m pytest -q -ra --color="$colour" \
-            --durations=5 --durations-min=5 -m "$1" 2>&1 || status=$?
+        # The words of $through are meant to be split.
+        # shellcheck disable=SC2086
+        clean "$bin/python" -P -m ${through:-} pytest -q -ra --color="$colour" \
+            --durations=5 --durations-min=5 -m "$markers" "$@" 2>&1 || status=$?
         echo "$status" >"$work/status"
     } | (
         trap '' INT
@@ -87,28 +92,46 @@ run_pytest() {
     escape=$(printf '\033')
     summary=$(sed "s/$escape\[[0-9;]*m//g" "$work/said" | grep -E ' in [0-9.]+s' | tail -n 1) || summary=
     say "$summary" >>"$work/counts"
+    # A stage without a test is a mistake: this status of pytest is a failure, too.
+    if [ "$status" -eq 5 ]; then
+        say "No test is marked: $markers." >&2
+    fi
 }
 
-# tests NAME MARKERS: a stage without a test is a mistake, so pytest's 5 (nothing
-# collected) fails like any other.
+# tests NAME MARKERS [ARGUMENT...]
 tests() {
-    open_stage "$1"
-    run_pytest "$2"
-    if [ "$status" -eq 5 ]; then
-        say "No test is marked: $2." >&2
-    fi
-    close_stage "$1" "$status" "$summary"
+    name=$1
+    shift
+    open_stage "$name"
+    run_pytest "$@"
+    close_stage "$name" "$status" "$summary"
 }
 
-# The same, where having no test is all right.
-tests_if_any() {
-    open_stage "$1"
-    run_pytest "$2"
-    if [ "$status" -eq 5 ]; then
-        status=0
-        summary="none yet"
+# covered_tests NAME MARKERS [ARGUMENT...]: the same, and the lines and branches that
+# pyproject.toml names for coverage must all have run.
+covered_tests() {
+    name=$1
+    shift
+    open_stage "$name"
+    through="coverage run --data-file=$work/coverage -m"
+    run_pytest "$@"
+    through=
+    if [ "$status" -eq 0 ]; then
+        clean "$bin/python" -m coverage report --data-file="$work/coverage" || status=$?
     fi
-    close_stage "$1" "$status" "$summary"
+    close_stage "$name" "$status" "$summary"
+}
+
+# fuzz NAME SECONDS, for each target. atheris is built for one kind of machine only
+# (requirements/check.in); elsewhere the corpus is still replayed by the tests.
+fuzz() {
+    if [ "$(uname -m)" != x86_64 ]; then
+        say ""
+        say "== $1: NOT RUN, there is no atheris for $(uname -m)"
+        printf '  %-18s %6s  %s\n' "$1" - "not run on $(uname -m)" >>"$work/table"
+        return 0
+    fi
+    stage "$1" "$bin/python" -m tests.fuzz --seconds "$2"
 }
 
 # The numbers of all test stages, in the words of one closing line.

@@ -76,6 +76,8 @@ for name in "$@"; do
             cp "$STATE/fake-true" "$STATE/include/libotr/proto.h" ;;
         libc6-dev) mkdir -p "$STATE/include"
             cp "$STATE/fake-true" "$STATE/include/stdio.h" ;;
+        golang-go) cp "$STATE/fake-true" "$BIN/go" ;;
+        golang-github-*) mkdir -p "$STATE/gocode" ;;
         python3*-venv) rm -f "$STATE/no-ensurepip" ;;
     esac
 done
@@ -191,7 +193,7 @@ def bare_machine(tmp_path: Path) -> Machine:
         real = shutil.which(name)
         assert real is not None, name
         (fakes / name).symlink_to(real)
-    machine.fake("uname", "echo Linux")
+    machine.fake("uname", "case $1 in -m) echo x86_64 ;; *) echo Linux ;; esac")
     machine.fake("sync")
     machine.fake("id", 'cat "$STATE/uid"')
     # The checkout belongs to whoever is at work, unless a test says otherwise.
@@ -212,6 +214,7 @@ def bare_machine(tmp_path: Path) -> Machine:
     packages.write_text(
         packages.read_text()
         .replace("/usr/include", f"{state}/include")
+        .replace("/usr/share/gocode/src/github.com/twstrike/otr3", f"{state}/gocode")
         .replace("/etc/ssl/certs/ca-certificates.crt", f"{state}/uid")
     )
     return machine

@@ -13,6 +13,13 @@ _TOOL: Final = """#!/bin/sh
 name=${0##*/}
 case "$*" in
     *'sys.version.split'*) echo 3.11.2; exit ;;
+    *'coverage report'*) name=coverage ;;
+    *'-m coverage run'*) name=otr ;;
+    *'tests.fuzz --seconds 30') name=fuzz ;;
+    *'tests.fuzz --seconds 600') name=fuzz-long ;;
+    *'tests.mutation') name=mutation ;;
+    *'-m not deep tests/otr/pairs') name=pairs ;;
+    *'-m deep tests/otr/pairs') name=otr3 ;;
     *'not network and not journey and not deep'*) name=fast ;;
     *'network and not journey and not deep'*) name=network ;;
     *'journey and not deep'*) name=journey ;;
@@ -26,7 +33,12 @@ test ! -e 'STATE/'$name-status || exit "$(cat 'STATE/'$name-status)"
 """
 
 BEFORE_TESTS: Final = ["format", "ruff", "mypy", "lint-imports"]
-ALL: Final = [*BEFORE_TESTS, "fast", "network", "journey"]
+ALL: Final = [
+    *BEFORE_TESTS,
+    *("otr", "coverage", "pairs", "fast", "fuzz", "network", "journey"),
+]
+
+INSTALL_GO: Final = "install golang-go golang-github-twstrike-otr3-dev"
 
 
 @pytest.fixture
@@ -42,6 +54,8 @@ def checked(bare_machine: "Machine") -> "Machine":
         (tools / name).unlink(missing_ok=True)
         (tools / name).write_text(_TOOL.replace("STATE", str(bare_machine.state)))
         (tools / name).chmod(0o755)
+    bare_machine.write("otr-says", "...\n20 passed in 9.00s\n")
+    bare_machine.write("pairs-says", ".\n3 passed in 30.00s\n")
     bare_machine.write("fast-says", "..\n7 passed, 3 deselected in 0.12s\n")
     bare_machine.write("network-says", "1 passed, 2 skipped, 7 deselected in 61.0s\n")
     bare_machine.write("journey-says", "2 passed in 100.22s (0:01:40)\n")
@@ -67,11 +81,12 @@ def test_check_runs_every_stage_in_order_and_counts_the_tests(
 
     assert done.returncode == 0, done.stderr
     assert checked.calls() == ALL
-    closing = done.stdout.splitlines()[-11:]
+    closing = done.stdout.splitlines()[-14:]
     assert closing[0].startswith("Every stage passed, in ")
-    assert closing[-5].endswith("7 passed, 3 deselected in 0.12s")
+    assert closing[-7].endswith("3 passed in 30.00s")
+    assert closing[-6].endswith("7 passed, 3 deselected in 0.12s")
     assert closing[-3].endswith("2 passed in 100.22s (0:01:40)")
-    assert closing[-1] == "10 passed, 0 failed, 2 skipped"
+    assert closing[-1] == "33 passed, 0 failed, 2 skipped"
 
 
 @pytest.mark.parametrize(
@@ -81,7 +96,11 @@ def test_check_runs_every_stage_in_order_and_counts_the_tests(
         ("ruff", "lint"),
         ("mypy", "types"),
         ("lint-imports", "import contracts"),
+        ("otr", "otr, covered"),
+        ("coverage", "otr, covered"),
+        ("pairs", "otr, in pairs"),
         ("fast", "fast tests"),
+        ("fuzz", "fuzzing"),
         ("network", "network tests"),
         ("journey", "journeys"),
     ],
@@ -109,7 +128,7 @@ def test_check_fails_when_a_script_is_no_shell(checked: "Machine") -> None:
     assert checked.calls() == BEFORE_TESTS
 
 
-@pytest.mark.parametrize("stage", ["fast", "network", "journey"])
+@pytest.mark.parametrize("stage", ["otr", "pairs", "fast", "network", "journey"])
 def test_check_fails_when_a_stage_has_no_test(checked: "Machine", stage: str) -> None:
     # pytest's own status for "no tests collected".
     checked.write(f"{stage}-status", "5")
@@ -120,19 +139,37 @@ def test_check_fails_when_a_stage_has_no_test(checked: "Machine", stage: str) ->
     assert "No test is marked:" in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("status", "expected"), [("0", 0), ("5", 0), ("1", 1)], ids=["some", "none", "bad"]
-)
-def test_check_deep_runs_the_deep_tests_too_if_there_are_any(
-    checked: "Machine", status: str, expected: int
-) -> None:
-    checked.write("deep-says", "4 deselected in 0.01s\n")
-    checked.write("deep-status", status)
+def test_check_deep_goes_on_with_what_takes_long(checked: "Machine") -> None:
+    checked.write("deep-says", "4 passed in 60.01s\n")
 
     done = checked.run("check", "--deep")
 
-    assert done.returncode == expected
-    assert checked.calls() == [*ALL, "deep"]
+    assert done.returncode == 0, done.stderr
+    installed, *stages = checked.calls()
+    assert installed == INSTALL_GO
+    assert stages == [*ALL, "deep", "fuzz-long", "mutation"]
+
+
+def test_check_otr3_goes_on_with_that_peer_alone(checked: "Machine") -> None:
+    checked.write("otr3-says", "4 passed in 60.01s\n")
+
+    done = checked.run("check", "--otr3")
+
+    assert done.returncode == 0, done.stderr
+    assert checked.calls() == [INSTALL_GO, *ALL, "otr3"]
+
+
+def test_check_says_that_it_does_not_fuzz_on_another_machine(
+    checked: "Machine",
+) -> None:
+    """atheris is built for x86_64 alone."""
+    checked.fake("uname", "case $1 in -m) echo aarch64 ;; *) echo Linux ;; esac")
+
+    done = checked.run("check")
+
+    assert done.returncode == 0, done.stderr
+    assert "== fuzzing: NOT RUN, there is no atheris for aarch64" in done.stdout
+    assert "fuzz" not in checked.calls()
 
 
 def test_check_lets_nothing_of_the_person_into_the_stages(checked: "Machine") -> None:
@@ -173,5 +210,5 @@ def test_check_refuses_an_option_it_does_not_know(checked: "Machine") -> None:
     done = checked.run("check", "--fast")
 
     assert done.returncode == 2
-    assert done.stderr.startswith("usage: ./check [--deep]")
+    assert done.stderr.startswith("usage: ./check [--otr3 | --deep]")
     assert checked.calls() == []
