@@ -2,7 +2,12 @@
 
 Rule: sans-IO and alone. Nothing of coykiosk is imported here, and no clock, no
 socket, no source of randomness: the caller passes `now`, random bytes and received
-texts, and gets a list of outputs back.
+texts, and gets a list of outputs back. (DSA keys and their nonces alone are drawn by
+the library that makes them.)
+
+"OTRv3" is https://otr.cypherpunks.ca/Protocol-v3-4.1.1.html, cited by the titles of its
+sections. To use this folder elsewhere, copy it, replace `coykiosk.otr` in its imports,
+and install cryptography and gmpy2.
 
 Reading order: `events` (what can come out), `instances` (the door), `reception`,
 `gate` and `pool` (what came in, for whom, which device), `engine` (one conversation),

@@ -53,6 +53,7 @@ Only an answer lets the keys rotate, and with them the past become unreadable.
 PAD_TO_BYTES: Final = 256
 """Every plaintext of ours is a multiple of this, so that its length tells little."""
 
+# OTRv3, "TLV record types"; 2 to 7 are in `smp_messages`.
 _TLV_PADDING: Final = 0
 _TLV_DISCONNECTED: Final = 1
 _TLV_EXTRA_KEY: Final = 8
@@ -263,7 +264,11 @@ class Engine:
     def _on_record(
         self, tlv: Tlv, session: _Session, extra_key: bytes, now: float
     ) -> list[Output]:
-        """Take one record; padding and unknown ones are nothing to us."""
+        """Take one record; padding and unknown ones are nothing to us.
+
+        A new type begins here: a value in `events`, its name in `__init__`, and what
+        session makes of it. Only the first of each type in a message comes here.
+        """
         if tlv.type in SMP_TLVS:
             return self._on_smp(session.smp.receive(tlv, now), now)
         if tlv.type == _TLV_EXTRA_KEY and len(tlv.value) >= INT_BYTES:
@@ -292,7 +297,11 @@ class Engine:
         return self._session
 
     def _close_session(self) -> list[bytes]:
-        """Wipe the session's keys; returns the MAC keys free to be published."""
+        """Wipe the session's keys; returns the MAC keys free to be published.
+
+        Only a new exchange publishes them. After an end there is no message to carry
+        them, which costs deniability and nothing else.
+        """
         if self._session is None:
             return []
         mac_keys = self._session.ratchet.retire()

@@ -95,7 +95,8 @@ class Secured:
     between; otherwise somebody with many computers could have made it the same."""
     replaced: bytes | None = field(default=None, compare=False)
     """The other key this instance was encrypted under until now, if it was: an
-    alarm, for no honest program changes its key in the middle of a session."""
+    alarm, for no honest program changes its key in the middle of a session. None on
+    another device and after an end: ask `KeyBook.standing` every time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class SmpEnded:
 
     @property
     def vouches(self) -> bool:
-        """Whether it proves who has `fingerprint`.
+        """Whether it proves who has `fingerprint`; then call `KeyBook.verify`.
 
         Who only answers a question has proved himself and learnt nothing: the
         other end chose a question whose answer it wanted to hear.

@@ -4,6 +4,12 @@ Rule: this is the door of the package; whatever text comes in, only outputs come
 out. A contact's devices are told apart by instance tags, which nobody has proved
 until a key exchange has: so what a stranger can fill is bounded, and a stranger
 never pushes out a session.
+
+What bounds it: 8 sessions and 8 strangers (`pool`); 16 buffers of 256 Ki characters
+for 120 s (`framing`); 196 bytes of g^x in a commit (`messages`); a question of 4096
+bytes (`smp_messages`); 512 MAC keys, 8 old public keys and 4 pairs (`ratchet`); so many
+starts, steps and error lines a second (`reception`), questions and rebuffs (`smp`) and
+failed comparisons (here). The length of one whole message is the caller's to bound.
 """
 
 from collections.abc import Collection
@@ -39,12 +45,12 @@ class Instances:
     Args:
         our_key: Our long-term key.
         our_instance_tag: The tag of this account on this device.
-        random_bytes: Where exponents come from.
+        random_bytes: An unpredictable source such as os.urandom, for exponents.
         max_message_chars: The longest text the network carries; longer messages
             go out in fragments. None for no limit, else 38 at least.
 
     `now` is always monotonic seconds. Every method returns what is to be done and
-    told, in this order.
+    told, to be carried out in the order of the list.
     """
 
     def __init__(

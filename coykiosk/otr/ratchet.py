@@ -1,6 +1,7 @@
 """Key rotation: which keys encrypt, which still open, which are made public.
 
-Rule: a message is checked in full before anything changes. A MAC key is published
+Rule: a message is checked in full before anything changes (at most the keys of a pair
+it names are derived). A MAC key is published
 only after the key it came from is gone, so that nothing is ever accepted under a
 key that others can know. Keys of a pair are derived when a message first names
 the pair, and only then: one exponentiation each.
@@ -8,6 +9,9 @@ the pair, and only then: one exponentiation each.
 We hold our newest key (number our_keyid, announced in each message) and the one
 before it; of theirs, the newest we know of and the one before it. We send under
 (our_keyid - 1, their_keyid), and accept the four pairs of what we hold.
+
+Source: OTRv3, "Data Message", "Key Management" and "Revealing MAC keys". A key that
+has vouched for nothing has nothing to deny, and is not published.
 """
 
 from collections import deque
@@ -176,7 +180,8 @@ class Ratchet:
         opened = Opened(plaintext, bytes(keys.extra))
         keys.receive_counter = head.counter
         keys.has_received = True
-        # Order matters: libotr publishes in this order, ours before theirs.
+        # Order matters to nobody's security; but libotr publishes ours before theirs,
+        # and so recorded transcripts stay equal.
         if head.recipient_keyid == self._our_keyid:
             self._rotate_ours()
         if head.sender_keyid == self._their_keyid:

@@ -63,8 +63,8 @@ class KeyBook:
         No program changes its key in the middle of a chat, so this is an alarm
         even for a key that was accepted long ago; but not for a verified one.
         """
-        if fingerprint not in self._verified:
-            self._suspects.add(fingerprint)
+        if fingerprint in self._known - self._verified:
+            self._suspects.add(fingerprint)  # one that is not known alarms anyway
 
     def accept(self, fingerprint: bytes) -> None:
         """Believe a key: the first one, or because the person says so."""

@@ -34,6 +34,7 @@ from coykiosk.otr.framing import (
     Fragment,
 )
 from coykiosk.otr.pool import MAX_SESSIONS
+from coykiosk.otr.smp_messages import MAX_QUESTION_BYTES
 from tests.fuzz.inside import engines_of, fragments_of, session_count, size_of
 from tests.fuzz.ledger import Proof, Words, decoded, reading
 
@@ -55,9 +56,8 @@ MAX_INJECTED_CHARS: Final = 96 * 1024
 _CHAR_BYTES: Final = 4
 _PIECE_BYTES: Final = 96
 """A piece beside its characters: the object, its place in the list."""
-_RECORD_BYTES: Final = 0xFFFF
-_ENGINES_BYTES: Final = 8 * _RECORD_BYTES * _CHAR_BYTES + 17 * 64 * 1024
-"""8 sessions may each hold a question as long as a record; for each of 16 instances,
+_ENGINES_BYTES: Final = 8 * MAX_QUESTION_BYTES * _CHAR_BYTES + 17 * 64 * 1024
+"""8 sessions may each hold the longest question; for each of 16 instances,
 and what they share, 64 kB: exponents, messages that may be sent again, 512 MAC keys.
 """
 

@@ -66,6 +66,16 @@ def test_known_key_alarms_when_it_replaced_another_until_it_is_accepted() -> Non
     assert book.standing(NEW) is Standing.KNOWN
 
 
+def test_strangers_keys_are_not_remembered_without_end() -> None:
+    book = KeyBook([OLD])
+
+    for n in range(1000):
+        book.replaced(n.to_bytes(20, "big"))
+
+    assert book._suspects == set()
+    assert book.standing(bytes(20)) is Standing.CHANGED
+
+
 def test_verified_key_does_not_alarm_when_it_replaced_another() -> None:
     book = KeyBook([OLD], verified=[NEW])
 

@@ -1,6 +1,6 @@
 """Which scenarios are played with whom: in which roles, with which fragment sizes.
 
-A test file for a peer needs three lines: `cases(KIND)`, `meet(...)`, `play(ends)`.
+A test file for a peer needs three lines: `cases(SCENARIOS, KIND)`, `meet(...)`, `play(ends)`.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
