@@ -16,6 +16,27 @@ Reading order: `events` (what can come out), `instances` (the door), `reception`
 `framing` (what all that looks like on the way), `dsa`, `primitives`, `wire`; `tags`,
 `allowance` and `trust` are small. Two folders stand beside the protocol: `spoken` (keys
 read aloud) and `keyfile` (libotr's files).
+
+Two people, and a network that loses nothing:
+
+    >>> import os
+    >>> from coykiosk import otr
+    >>> def device():
+    ...     tag = otr.draw_instance_tag(os.urandom)
+    ...     return otr.Instances(otr.PrivateKey.generate(), tag, os.urandom)
+    >>> def carry(sender, receiver, outputs):
+    ...     for output in outputs:
+    ...         match output:
+    ...             case otr.Inject(text):
+    ...                 carry(receiver, sender, receiver.receive(text, now=0.0))
+    ...             case otr.Received(text):
+    ...                 print(text)
+    >>> alice, bob = device(), device()
+    >>> carry(alice, bob, alice.ask(now=0.0))
+    >>> alice.message_state is bob.message_state is otr.MessageState.ENCRYPTED
+    True
+    >>> carry(alice, bob, alice.send("Are you there?", now=0.0))
+    Are you there?
 """
 
 from coykiosk.otr.dsa import PrivateKey

@@ -5,24 +5,41 @@ changes; one that does not fit is ignored. A failed check raises `RemoteError` a
 leaves everything as it was, so that a good message can still follow a forged one.
 
     state / in         our commit     D-H Commit        D-H Key      Reveal Sig  Sig
-    IDLE              -> AW_DHKEY     new y, Key ->     -            -           -
-                                      AW_REVEALSIG
-    AWAITING_DHKEY    replaces        our hash higher:  Reveal Sig   -           -
-                                      same Commit;      -> AW_SIG
-                                      lower: as IDLE
-    AWAITING_REVEALSIG-> AW_DHKEY     keep the new one, -            Sig, done   -
-                                      same Key                       -> IDLE
-    AWAITING_SIG      -> AW_DHKEY     as IDLE           same g^y:    -           done
-                                                        same Reveal              -> IDLE
-                                                        Sig
+    IDLE               -> AW_DHKEY    new y, Key;       -            -           -
+                                      -> AW_REVEALSIG
+    AWAITING_DHKEY     replaces it    ours higher: our  Reveal Sig;  -           -
+                                      Commit again;     -> AW_SIG;
+                                      lower: as IDLE;   or anew (1)
+                                      equal: -
+    AWAITING_REVEALSIG -> AW_DHKEY    keep theirs, the  -            Sig, done;  -
+                                      same Key again                 -> IDLE
+    AWAITING_SIG       -> AW_DHKEY    as IDLE           same g^y:    -           done;
+                                                        Reveal Sig               -> IDLE
+                                                        again
+
+    (1) Another instance has been shown the g^x of this commit: a fresh Commit goes
+        out, and we await a D-H Key for that.
+    Whoever waits gives up after 120 s; who gave way to a commit (lower, or as IDLE
+    from AWAITING_SIG) starts again after 20 s, once (`tick`).
 
 Bob is who commits, Alice is who answers with g^y. Source: OTRv3, "The protocol
 state machine" and "Authenticated Key Exchange (AKE)".
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, assert_never
 
+from coykiosk.otr.ake_states import (
+    Agreement,
+    AuthState,
+    AwaitingDhKey,
+    AwaitingRevealSig,
+    AwaitingSig,
+    Idle,
+    PendingCommit,
+    draw_commit,
+    key_of,
+)
 from coykiosk.otr.dsa import PrivateKey
 from coykiosk.otr.messages import (
     AkeMessage,
@@ -32,75 +49,19 @@ from coykiosk.otr.messages import (
     Signature,
 )
 from coykiosk.otr.primitives import (
-    AES_KEY_BYTES,
     DhKeyPair,
     RandomBytes,
     aes_ctr,
     check_equal,
     sha256,
 )
-from coykiosk.otr.proof import AkeSecrets, check_proof, derive_secrets, prove
+from coykiosk.otr.proof import check_proof, derive_secrets, prove
 from coykiosk.otr.wire import Reader, encode_mpi
 
 AKE_TIMEOUT_S: Final = 20.0
 """How long an end that we gave way to may stall before we start again, once."""
 AKE_EXPIRE_S: Final = 120.0
 """How long exponents wait for an answer (libotr: 60 to 130 s)."""
-
-
-class Promise:
-    """Whether what a commit hides has been shown to anybody."""
-
-    __slots__ = ("is_kept",)
-
-    def __init__(self) -> None:
-        self.is_kept = False
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class PendingCommit:
-    """What we promised with a D-H Commit: x and r, still hidden."""
-
-    key: DhKeyPair
-    r: bytes
-    encrypted_gx: bytes
-    hashed_gx: bytes
-    promise: Promise
-    """One for all copies."""
-
-    def message(self, sender_tag: int, receiver_tag: int) -> DhCommit:
-        """Return the D-H Commit; always the same but for its tags."""
-        return DhCommit(sender_tag, receiver_tag, self.encrypted_gx, self.hashed_gx)
-
-    def copy(self) -> "PendingCommit":
-        """Return one whose exponent is wiped by itself."""
-        return replace(self, key=self.key.copy())
-
-
-def draw_commit(random_bytes: RandomBytes) -> PendingCommit:
-    """Draw a fresh x (320 bits), then r (128 bits)."""
-    key = DhKeyPair.draw(random_bytes)
-    r = random_bytes(AES_KEY_BYTES)
-    gx_mpi = key.public_mpi
-    return PendingCommit(key, r, aes_ctr(r, gx_mpi), sha256(gx_mpi), Promise())
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Agreement:
-    """A verified exchange: all that a session starts from."""
-
-    our_key: DhKeyPair
-    """Our key number 1."""
-    their_public: int
-    their_keyid: int
-    shared: int
-    """s of these two keys."""
-    ssid: bytes
-    fingerprint: bytes
-    our_half_first: bool
-    """True when we sent the Reveal Signature."""
-    is_fair: bool
-    """Whether both had settled their part before they saw the other's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,43 +73,6 @@ class Step:
 
 
 _IGNORED: Final = Step()
-
-
-@dataclass(frozen=True, slots=True)
-class Idle:
-    """No exchange is under way."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class AwaitingDhKey:
-    """We committed."""
-
-    commit: PendingCommit
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class AwaitingRevealSig:
-    """They committed, we answered with our y."""
-
-    key: DhKeyPair
-    commit: DhCommit
-    is_first: bool
-    """Whether this commit came before our y went out: they could not choose it by
-    what they saw."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class AwaitingSig:
-    """We revealed and signed."""
-
-    commit: PendingCommit
-    gy: int
-    shared: int
-    secrets: AkeSecrets
-    reveal_sig: RevealSig
-
-
-AuthState = Idle | AwaitingDhKey | AwaitingRevealSig | AwaitingSig
 
 
 class Ake:
@@ -221,13 +145,12 @@ class Ake:
 
     def abandon(self) -> None:
         """Forget the exchange and wipe its exponents."""
-        self._started_again = False
         self._become(Idle(), self._since)
 
     def _become(self, state: AuthState, now: float) -> None:
-        old_key = _key_of(self._state)
+        old_key = key_of(self._state)
         # An exponent that the new state, or a session, goes on with stays.
-        if old_key is not None and old_key is not _key_of(state):
+        if old_key is not None and old_key is not key_of(state):
             old_key.wipe()
         self._state = state
         self._since = now
@@ -319,7 +242,7 @@ class Ake:
             our_half_first=False,
             is_fair=is_fair,
         )
-        self._finish(now)
+        self._become(Idle(), now)
         return Step(Signature(*self._tags, encrypted, mac), agreement)
 
     def _on_signature(self, message: Signature, now: float) -> Step:
@@ -345,24 +268,8 @@ class Ake:
             our_half_first=True,
             is_fair=True,
         )
-        self._finish(now)
-        return Step(agreement=agreement)
-
-    def _finish(self, now: float) -> None:
-        self._started_again = False
         self._become(Idle(), now)
-
-
-def _key_of(state: AuthState) -> DhKeyPair | None:
-    match state:
-        case AwaitingDhKey(commit) | AwaitingSig(commit):
-            return commit.key
-        case AwaitingRevealSig(key):
-            return key
-        case Idle():
-            return None
-        case _:
-            assert_never(state)
+        return Step(agreement=agreement)
 
 
 def _read_only_mpi(data: bytes) -> int:

@@ -7,12 +7,15 @@ check raises `RemoteError` and has changed nothing.
     PLAINTEXT --exchange verified--> ENCRYPTED --they end it--> FINISHED
         ^                              |    ^--exchange verified--+  |
         +------------- we end it ------+-----------------------------+
+
+Source: OTRv3, "The protocol state machine", "Message state"; "TLV record types".
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from coykiosk.otr.ake import Agreement, Ake, AwaitingDhKey, Idle, PendingCommit
+from coykiosk.otr.ake import Ake
+from coykiosk.otr.ake_states import Agreement, AwaitingDhKey, Idle, PendingCommit
 from coykiosk.otr.allowance import Allowance
 from coykiosk.otr.dsa import PrivateKey
 from coykiosk.otr.events import (
@@ -26,7 +29,7 @@ from coykiosk.otr.events import (
     RemoteError,
     Secured,
 )
-from coykiosk.otr.framing import armour, split
+from coykiosk.otr.framing import wrap
 from coykiosk.otr.messages import (
     FLAG_IGNORE_UNREADABLE,
     AkeMessage,
@@ -328,8 +331,8 @@ class Engine:
         )
 
     def _inject(self, message: Message) -> list[Output]:
-        pieces = split(
-            armour(message.encode()),
+        pieces = wrap(
+            message.encode(),
             sender_tag=self._our_tag,
             receiver_tag=self.their_tag,
             max_chars=self._max_message_chars,

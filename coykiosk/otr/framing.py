@@ -100,7 +100,9 @@ Inbound = Binary | Fragment | Offer | ErrorText | Plain
 
 def armour(raw: bytes) -> str:
     """Return a binary message as text that survives a chat."""
-    return _ARMOUR_START + binascii.b2a_base64(raw, newline=False).decode() + "."
+    return (
+        _ARMOUR_START + binascii.b2a_base64(raw, newline=False).decode() + _ARMOUR_END
+    )
 
 
 def read(text: str) -> Inbound:
@@ -163,6 +165,18 @@ def split(
         f"?OTR|{sender_tag:08x}|{receiver_tag:08x},{k:05},{len(pieces):05},{piece},"
         for k, piece in enumerate(pieces, 1)
     ]
+
+
+def wrap(
+    raw: bytes, *, sender_tag: int, receiver_tag: int, max_chars: int | None
+) -> list[str]:
+    """Return a binary message as the texts that carry it; see `armour`, `split`."""
+    return split(
+        armour(raw),
+        sender_tag=sender_tag,
+        receiver_tag=receiver_tag,
+        max_chars=max_chars,
+    )
 
 
 def _read_fragment(text: str) -> Fragment | None:

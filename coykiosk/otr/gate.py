@@ -2,6 +2,8 @@
 
 Rule: nothing here knows a key or answers anybody. Whatever text comes in, one value
 goes out, nothing, or `RemoteError`.
+
+Source: OTRv3, "Fragmentation" and "Instance Tags".
 """
 
 from dataclasses import dataclass

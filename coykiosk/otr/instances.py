@@ -10,6 +10,9 @@ for 120 s (`framing`); 196 bytes of g^x in a commit (`messages`); a question of 
 bytes (`smp_messages`); 512 MAC keys, 8 old public keys and 4 pairs (`ratchet`); so many
 starts, steps and error lines a second (`reception`), questions and rebuffs (`smp`) and
 failed comparisons (here). The length of one whole message is the caller's to bound.
+
+Source: OTRv3, "The protocol state machine", "State transitions", its parts that begin
+with "User"; "Instance Tags".
 """
 
 from collections.abc import Collection

@@ -4,17 +4,15 @@ Rule: a tag proves nothing until a key exchange has. So instances without a sess
 are kept apart from those with one: whoever invents tags pushes out other strangers
 and never a session. A commit of ours that answers a query is every instance's, for
 a query does not tell who wrote it; it is kept here, and each engine has its copy.
+
+Source: OTRv3, "Instance Tags"; for the one commit, "Overview of AKE".
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final
 
-from coykiosk.otr.ake import (
-    AKE_EXPIRE_S,
-    AKE_TIMEOUT_S,
-    PendingCommit,
-    draw_commit,
-)
+from coykiosk.otr.ake import AKE_EXPIRE_S, AKE_TIMEOUT_S
+from coykiosk.otr.ake_states import PendingCommit, draw_commit
 from coykiosk.otr.engine import Engine
 from coykiosk.otr.events import MessageState, Output
 from coykiosk.otr.primitives import RandomBytes

@@ -18,7 +18,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from coykiosk.otr.ake import Agreement
+from coykiosk.otr.ake_states import Agreement
 from coykiosk.otr.events import RemoteError
 from coykiosk.otr.messages import DataHead, DataMessage
 from coykiosk.otr.primitives import (
@@ -160,7 +160,7 @@ class Ratchet:
             RemoteError: keys we do not hold, forged, replayed, or a bad next key;
                 nothing changed.
 
-        Source: OTRv3, "Receiving a Data Message" and "Key management".
+        Source: OTRv3, "Receiving a Data Message" and "Key Management".
         """
         head = message.head
         self._check_keyids(head)

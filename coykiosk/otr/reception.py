@@ -2,6 +2,9 @@
 
 Rule: whatever comes in, outputs come out. Strangers can make us do so much and no
 more: what draws an answer, or costs a power, is counted.
+
+Source: OTRv3, "The protocol state machine", "State transitions", its parts from
+"Receiving plaintext without the whitespace tag" to "Receiving an error message".
 """
 
 from typing import Final, assert_never
@@ -26,8 +29,7 @@ from coykiosk.otr.framing import (
     ErrorText,
     Offer,
     Plain,
-    armour,
-    split,
+    wrap,
 )
 from coykiosk.otr.gate import Addressed, Arrival, Gate, TooOld
 from coykiosk.otr.messages import (
@@ -121,8 +123,8 @@ class Reception:
         if not self._starts.take(now):
             return []
         commit = self._engines.commit(now).message(self._our_tag, 0)
-        pieces = split(
-            armour(commit.encode()),
+        pieces = wrap(
+            commit.encode(),
             sender_tag=self._our_tag,
             receiver_tag=0,
             max_chars=self._max_message_chars,

@@ -17,7 +17,7 @@ Millionaires' Protocol (SMP)", "Overview" and "The SMP state machine".
 """
 
 from dataclasses import dataclass
-from typing import Final, assert_never
+from typing import Final
 
 from coykiosk.otr.allowance import Allowance
 from coykiosk.otr.events import (
@@ -60,6 +60,15 @@ from coykiosk.otr.smp_proofs import (
     prove_equal_logs,
     prove_log,
 )
+from coykiosk.otr.smp_states import (
+    Asked,
+    Awaiting2,
+    Awaiting3,
+    Awaiting4,
+    Idle,
+    SmpState,
+    exponents_of,
+)
 from coykiosk.otr.wire import Tlv
 
 EXPONENT_BYTES: Final = 192  # OTRv3: SMP exponents have 1536 random bits
@@ -79,43 +88,6 @@ class SmpStep:
     reports: tuple[SmpAsked | SmpAnswered | SmpEnded, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Idle:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    first: Smp1
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Awaiting2:
-    a2: Exponent
-    a3: Exponent
-    secret: Exponent
-    had_question: bool
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Awaiting3:
-    b3: Exponent
-    bases: Bases
-    g3a: int
-    ours: Coordinates
-    had_question: bool
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Awaiting4:
-    a3: Exponent
-    g3b: int
-    ratio: Coordinates
-    """Pa/Pb and Qa/Qb."""
-    had_question: bool
-
-
-_State = _Idle | _Asked | _Awaiting2 | _Awaiting3 | _Awaiting4
 _ABORT: Final = SmpAbort().encode()
 
 
@@ -147,7 +119,7 @@ class Smp:
         self._guesses = guesses
         self._asks = Allowance(_ASKS_BURST, _ASKS_PER_S)
         self._rebuffs = Allowance(_ASKS_BURST, _ASKS_PER_S)
-        self._state: _State = _Idle()
+        self._state: SmpState = Idle()
 
     def start(self, secret: str, question: str | None, now: float) -> SmpStep:
         """Begin a comparison; one under way is aborted first.
@@ -169,7 +141,7 @@ class Smp:
             asked,
         )
         hidden = self._hashed(mine + theirs, secret)
-        self._become(_Awaiting2(a2, a3, hidden, had_question=asked is not None))
+        self._become(Awaiting2(a2, a3, hidden, had_question=asked is not None))
         return SmpStep((*left.replies, first.encode()), left.reports)
 
     def answer(self, secret: str, now: float) -> SmpStep:
@@ -179,7 +151,7 @@ class Smp:
             LocalError: nobody asks, or an empty secret.
             TooManyGuessesError: see there.
         """
-        if not isinstance(self._state, _Asked):
+        if not isinstance(self._state, Asked):
             msg = "smp: nobody asks"
             raise LocalError(msg)
         self._check_secret(secret, now)
@@ -198,12 +170,12 @@ class Smp:
             prove_coordinates(5, bases, hashed, r4, (r5, r6)),
         )
         had_question = first.question is not None
-        self._become(_Awaiting3(b3, bases, first.g3a, ours, had_question))
+        self._become(Awaiting3(b3, bases, first.g3a, ours, had_question))
         return SmpStep((second.encode(),))
 
     def abort(self, now: float) -> SmpStep:
         """Leave a comparison, if there is one, and tell the other end."""
-        if isinstance(self._state, _Idle):
+        if isinstance(self._state, Idle):
             return SmpStep()
         return SmpStep((_ABORT,), self._end(SmpOutcome.ABORTED, now))
 
@@ -222,15 +194,15 @@ class Smp:
 
     def _on_message(self, message: SmpMessage, now: float) -> SmpStep:
         match message, self._state:
-            case Smp1(), _Idle() | _Asked():
+            case Smp1(), Idle() | Asked():
                 step = self._on_1(message)
-            case Smp2(), _Awaiting2() as state:
+            case Smp2(), Awaiting2() as state:
                 step = self._on_2(message, state)
-            case Smp3(), _Awaiting3() as state:
+            case Smp3(), Awaiting3() as state:
                 step = self._on_3(message, state, now)
-            case Smp4(), _Awaiting4() as state:
+            case Smp4(), Awaiting4() as state:
                 step = self._on_4(message, state, now)
-            case SmpAbort(), _Awaiting4():
+            case SmpAbort(), Awaiting4():
                 # COMPAT(otr3): a responder whose secret differs aborts here, in
                 # place of message 4. No person is asked at this point.
                 step = SmpStep(reports=self._end(SmpOutcome.FAILED, now))
@@ -243,14 +215,14 @@ class Smp:
     def _on_1(self, message: Smp1) -> SmpStep:
         check_log(1, message.g2a, message.g2a_proof)
         check_log(2, message.g3a, message.g3a_proof)
-        self._become(_Asked(message))
+        self._become(Asked(message))
         session = self._session
         asked = SmpAsked(
             message.question, session.their_fingerprint, session.instance_tag
         )
         return SmpStep(reports=(asked,))
 
-    def _on_2(self, message: Smp2, state: _Awaiting2) -> SmpStep:
+    def _on_2(self, message: Smp2, state: Awaiting2) -> SmpStep:
         check_log(3, message.g2b, message.g2b_proof)
         check_log(4, message.g3b, message.g3b_proof)
         bases = Bases(
@@ -266,12 +238,12 @@ class Smp:
             state.a3.raised_from(ratio.q),
             prove_equal_logs(7, state.a3, ratio.q, r7),
         )
-        self._become(_Awaiting4(state.a3, message.g3b, ratio, state.had_question))
+        self._become(Awaiting4(state.a3, message.g3b, ratio, state.had_question))
         session = self._session
         answered = SmpAnswered(session.their_fingerprint, session.instance_tag)
         return SmpStep((third.encode(),), (answered,))
 
-    def _on_3(self, message: Smp3, state: _Awaiting3, now: float) -> SmpStep:
+    def _on_3(self, message: Smp3, state: Awaiting3, now: float) -> SmpStep:
         check_coordinates(6, state.bases, message.hidden, message.hidden_proof)
         ratio = _ratio(message.hidden, state.ours)
         check_equal_logs(7, state.g3a, ratio.q, message.r, message.r_proof)
@@ -282,7 +254,7 @@ class Smp:
         outcome = _compare(state.b3, message.r, ratio)
         return SmpStep((fourth.encode(),), self._end(outcome, now))
 
-    def _on_4(self, message: Smp4, state: _Awaiting4, now: float) -> SmpStep:
+    def _on_4(self, message: Smp4, state: Awaiting4, now: float) -> SmpStep:
         check_equal_logs(8, state.g3b, state.ratio.q, message.r, message.r_proof)
         outcome = _compare(state.a3, message.r, state.ratio)
         return SmpStep(reports=self._end(outcome, now))
@@ -311,9 +283,9 @@ class Smp:
     def _draw(self) -> Exponent:
         return Exponent.draw(self._random_bytes, EXPONENT_BYTES)
 
-    def _become(self, state: _State) -> None:
-        kept = _exponents_of(state)
-        for exponent in _exponents_of(self._state):
+    def _become(self, state: SmpState) -> None:
+        kept = exponents_of(state)
+        for exponent in exponents_of(self._state):
             if not any(exponent is each for each in kept):
                 exponent.wipe()
         self._state = state
@@ -321,19 +293,19 @@ class Smp:
     def _end(self, outcome: SmpOutcome, now: float) -> tuple[SmpEnded, ...]:
         """Become IDLE; reports how a run ended, if there was one."""
         state = self._state
-        if isinstance(state, _Idle):
+        if isinstance(state, Idle):
             return ()
         # Who has our message 3 can work out whether a guess was right, and then
         # leave in any way they like.
-        may_be_guess = outcome is SmpOutcome.FAILED or isinstance(state, _Awaiting4)
+        may_be_guess = outcome is SmpOutcome.FAILED or isinstance(state, Awaiting4)
         if may_be_guess and outcome is not SmpOutcome.SUCCEEDED:
             self._guesses.take(now)
-        self._become(_Idle())
+        self._become(Idle())
         return (
             SmpEnded(
                 outcome,
-                we_asked=isinstance(state, _Awaiting2 | _Awaiting4),
-                had_question=_had_question(state),
+                we_asked=isinstance(state, Awaiting2 | Awaiting4),
+                had_question=state.had_question,
                 fingerprint=self._session.their_fingerprint,
                 instance_tag=self._session.instance_tag,
             ),
@@ -369,23 +341,3 @@ def _ratio(initiators: Coordinates, responders: Coordinates) -> Coordinates:
 def _compare(exponent: Exponent, r: int, ratio: Coordinates) -> SmpOutcome:
     is_same = is_equal(exponent.raised_from(r), ratio.p)
     return SmpOutcome.SUCCEEDED if is_same else SmpOutcome.FAILED
-
-
-def _exponents_of(state: _State) -> tuple[Exponent, ...]:
-    match state:
-        case _Awaiting2(a2, a3, secret):
-            return a2, a3, secret
-        case _Awaiting3(b3):
-            return (b3,)
-        case _Awaiting4(a3):
-            return (a3,)
-        case _Idle() | _Asked():
-            return ()
-        case _:
-            assert_never(state)
-
-
-def _had_question(state: _Asked | _Awaiting2 | _Awaiting3 | _Awaiting4) -> bool:
-    if isinstance(state, _Asked):
-        return state.first.question is not None
-    return state.had_question

@@ -10,15 +10,12 @@ from coykiosk.otr import (
     MessageState,
     Secured,
 )
-from coykiosk.otr.ake import (
-    AKE_EXPIRE_S,
-    AKE_TIMEOUT_S,
-    Ake,
+from coykiosk.otr.ake import AKE_EXPIRE_S, AKE_TIMEOUT_S, Ake, Step
+from coykiosk.otr.ake_states import (
     AwaitingDhKey,
     AwaitingRevealSig,
     AwaitingSig,
     Idle,
-    Step,
     draw_commit,
 )
 from coykiosk.otr.messages import (

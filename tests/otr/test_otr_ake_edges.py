@@ -3,15 +3,8 @@
 import pytest
 
 from coykiosk.otr import RemoteError
-from coykiosk.otr.ake import (
-    AKE_EXPIRE_S,
-    AKE_TIMEOUT_S,
-    Agreement,
-    Ake,
-    AwaitingDhKey,
-    PendingCommit,
-    draw_commit,
-)
+from coykiosk.otr.ake import AKE_EXPIRE_S, AKE_TIMEOUT_S, Ake
+from coykiosk.otr.ake_states import Agreement, AwaitingDhKey, PendingCommit, draw_commit
 from coykiosk.otr.messages import DhCommit, DhKey, RevealSig
 from coykiosk.otr.primitives import DhKeyPair, aes_ctr, sha256
 from coykiosk.otr.proof import derive_secrets, prove

@@ -1,5 +1,6 @@
 """Two engines talking: texts, padding, heartbeats, the end, clear text."""
 
+import doctest
 import inspect
 
 import pytest
@@ -54,6 +55,13 @@ def sealed_by_alice(pair: Pair, plaintext: bytes, *, flags: int = 0) -> str:
             plaintext, flags=flags, sender_tag=TAGS["alice"], receiver_tag=TAGS["bob"]
         )
     )
+
+
+def test_example_of_the_folder_runs_as_it_stands() -> None:
+    failed, tried = doctest.testmod(coykiosk.otr)
+
+    assert tried > 0
+    assert failed == 0
 
 
 # --- texts ------------------------------------------------------------------------

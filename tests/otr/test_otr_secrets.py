@@ -48,7 +48,7 @@ from coykiosk.otr.primitives import DhKeyPair, Exponent
 from coykiosk.otr.proof import AkeSecrets, derive_secrets
 from coykiosk.otr.ratchet import PairKeys, Ratchet, derive_pair
 from coykiosk.otr.wire import Tlv
-from tests.otr.forging import ForgedAlice, ForgedBob
+from tests.otr.hostile.forging import ForgedAlice, ForgedBob
 from tests.otr.hostile.forging_smp import Mallory, numbers_of, record
 from tests.otr.hostile.watching import attributes_of
 from tests.otr.wiring import (

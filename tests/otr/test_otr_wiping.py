@@ -4,15 +4,13 @@ from collections.abc import Callable
 
 import pytest
 
-from coykiosk.otr.ake import (
-    AKE_EXPIRE_S,
+from coykiosk.otr.ake import AKE_EXPIRE_S, Ake, Step
+from coykiosk.otr.ake_states import (
     Agreement,
-    Ake,
     AwaitingDhKey,
     AwaitingRevealSig,
     AwaitingSig,
     Idle,
-    Step,
     draw_commit,
 )
 from coykiosk.otr.messages import DhCommit

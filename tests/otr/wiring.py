@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coykiosk.otr import Inject, Instances, MessageState, Output, PrivateKey
-from coykiosk.otr.ake import draw_commit
+from coykiosk.otr.ake_states import draw_commit
 from coykiosk.otr.engine import Engine
 from coykiosk.otr.framing import Binary, armour, read
 from coykiosk.otr.messages import Message, decode

@@ -18,7 +18,7 @@ from coykiosk.session.conversation import Conversation, Effect, SendOtr
 from coykiosk.session.inbound import MessageIn
 from coykiosk.session.stanzas import StanzaBase, chat_message, read_message
 from coykiosk.ui_urwid.untrusted import Kind, clean
-from tests.otr.forging import ForgedBob
+from tests.otr.hostile.forging import ForgedBob
 from tests.otr.hostile.forging_smp import Mallory, record
 from tests.otr.wiring import TAGS, Pair, injected, recorded_key, redrawable, text_of
 from tests.support.chance import seeded

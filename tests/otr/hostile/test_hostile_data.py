@@ -26,7 +26,7 @@ from coykiosk.otr.pool import MAX_SESSIONS
 from coykiosk.otr.primitives import DhKeyPair, P, aes_ctr, hmac_sha1
 from coykiosk.otr.ratchet import PairKeys, Ratchet, derive_pair
 from coykiosk.otr.wire import Tlv, encode_int
-from tests.otr.forging import ForgedBob
+from tests.otr.hostile.forging import ForgedBob
 from tests.otr.hostile.forging_smp import ABORT, EXTRA_KEY, Mallory, agreed, record
 from tests.otr.hostile.watching import is_effect, standing
 from tests.otr.wiring import (

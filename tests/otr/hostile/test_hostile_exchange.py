@@ -24,7 +24,7 @@ from coykiosk.otr.messages import DhCommit, DhKey, RevealSig, Signature
 from coykiosk.otr.primitives import DhKeyPair, P, aes_ctr, hmac_sha256, sha256
 from coykiosk.otr.proof import AkeSecrets, derive_secrets
 from coykiosk.otr.wire import encode_data, encode_int, encode_mpi
-from tests.otr.forging import HER_TAGS, ForgedAlice, ForgedBob, forge_proof
+from tests.otr.hostile.forging import HER_TAGS, ForgedAlice, ForgedBob, forge_proof
 from tests.otr.hostile.watching import KINDS, before, is_effect, standing, unlimited
 from tests.otr.wiring import (
     TAGS,

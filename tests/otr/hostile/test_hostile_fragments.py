@@ -15,7 +15,7 @@ from coykiosk.otr import (
 )
 from coykiosk.otr.framing import armour
 from coykiosk.otr.wire import encode_int
-from tests.otr.forging import ForgedBob
+from tests.otr.hostile.forging import ForgedBob
 from tests.otr.hostile.forging_smp import agreed
 from tests.otr.hostile.watching import is_effect, standing, unlimited
 from tests.otr.wiring import (

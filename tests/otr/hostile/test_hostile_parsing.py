@@ -17,7 +17,7 @@ from coykiosk.otr import (
 )
 from coykiosk.otr.framing import armour
 from coykiosk.otr.wire import encode_data, encode_int, encode_mpi
-from tests.otr.forging import ForgedBob
+from tests.otr.hostile.forging import ForgedBob
 from tests.otr.hostile.forging_smp import agreed
 from tests.otr.hostile.watching import (
     KINDS,

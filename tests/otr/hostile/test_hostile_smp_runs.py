@@ -17,7 +17,7 @@ from coykiosk.otr import (
     SmpOutcome,
 )
 from coykiosk.otr.wire import Tlv
-from tests.otr.forging import ForgedBob
+from tests.otr.hostile.forging import ForgedBob
 from tests.otr.hostile.forging_smp import (
     ABORT,
     EXTRA_KEY,

@@ -13,12 +13,12 @@ from coykiosk.otr import (
     Secured,
     Unreadable,
 )
-from coykiosk.otr.ake import AwaitingRevealSig, AwaitingSig
+from coykiosk.otr.ake_states import AwaitingRevealSig, AwaitingSig
 from coykiosk.otr.framing import armour
 from coykiosk.otr.messages import DhCommit, DhKey, RevealSig
 from coykiosk.otr.primitives import P, aes_ctr, sha256
 from coykiosk.otr.wire import encode_data, encode_int, encode_mpi, encode_short
-from tests.otr.forging import HER_TAGS, ForgedAlice, ForgedBob
+from tests.otr.hostile.forging import HER_TAGS, ForgedAlice, ForgedBob
 from tests.otr.wiring import (
     TAGS,
     Pair,

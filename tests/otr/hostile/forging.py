@@ -1,7 +1,7 @@
 """The key exchange played by hand, so that every field of it can be wrong."""
 
 from coykiosk.otr import Instances, PrivateKey
-from coykiosk.otr.ake import draw_commit
+from coykiosk.otr.ake_states import draw_commit
 from coykiosk.otr.messages import DhCommit, DhKey, RevealSig, Signature
 from coykiosk.otr.primitives import DhKeyPair, aes_ctr, hmac_sha256
 from coykiosk.otr.proof import derive_secrets

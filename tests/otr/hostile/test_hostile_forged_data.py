@@ -26,7 +26,7 @@ from coykiosk.otr.primitives import (
 )
 from coykiosk.otr.ratchet import Ratchet
 from coykiosk.otr.wire import encode_data
-from tests.otr.forging import ForgedBob
+from tests.otr.hostile.forging import ForgedBob
 from tests.otr.wiring import (
     TAGS,
     Pair,
