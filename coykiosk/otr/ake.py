@@ -11,14 +11,16 @@ leaves everything as it was, so that a good message can still follow a forged on
                                       Commit again;     -> AW_SIG;
                                       lower: as IDLE;   or anew (1)
                                       equal: -
-    AWAITING_REVEALSIG -> AW_DHKEY    keep theirs, the  -            Sig, done;  -
+    AWAITING_REVEALSIG held (2)       keep theirs, the  - (2)        Sig, done;  -
                                       same Key again                 -> IDLE
-    AWAITING_SIG       -> AW_DHKEY    as IDLE           same g^y:    -           done;
+    AWAITING_SIG       held (2)       as IDLE           same g^y:    -           done;
                                                         Reveal Sig               -> IDLE
-                                                        again
+                                                        again; or (2)
 
     (1) Another instance has been shown the g^x of this commit: a fresh Commit goes
         out, and we await a D-H Key for that.
+    (2) A commit to all instances, because one of them asked. It is taken up when
+        this exchange is over, or by a D-H Key, which is then for that: Reveal Sig.
     Whoever waits gives up after 120 s; who gave way to a commit (lower, or as IDLE
     from AWAITING_SIG) starts again after 20 s, once (`tick`).
 
@@ -75,6 +77,15 @@ class Step:
 _IGNORED: Final = Step()
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class _Held:
+    """A commit that went to all instances while this one was further."""
+
+    commit: PendingCommit
+    since: float
+    """When it went out; monotonic seconds."""
+
+
 class Ake:
     """The key exchange with one instance of the other end."""
 
@@ -92,16 +103,29 @@ class Ake:
         self._since = 0.0
         self._gave_way = False
         self._started_again = False
+        self._held: _Held | None = None
 
     @property
     def state(self) -> AuthState:
         """What we wait for."""
         return self._state
 
+    @property
+    def awaits_answer(self) -> bool:
+        """Whether a commit of ours is out that nobody has answered yet."""
+        return isinstance(self._state, AwaitingDhKey) or self._held is not None
+
     def adopt(self, commit: PendingCommit, now: float) -> None:
-        """Wait for the answer to a commit that was sent to all instances."""
+        """Wait for the answer to a commit that was sent to all instances.
+
+        An exchange that has gone further goes on: whoever asked may be another
+        instance. The commit is held until this one ends, or until it is answered.
+        """
         self._started_again = False
-        self._become(AwaitingDhKey(commit.copy()), now)
+        self._drop_held()
+        self._held = _Held(commit.copy(), now)
+        if isinstance(self._state, Idle | AwaitingDhKey):
+            self._take_up_held()
 
     def receive(self, message: AkeMessage, now: float) -> Step:
         """Take one message of this instance.
@@ -133,19 +157,36 @@ class Ake:
         if due is None or now < due:
             return None
         if not self._gave_way:
-            self.abandon()
+            self._finish(now)
             return None
         # COMPAT(otr3 2016): a peer that won the tie moves to a wrong state and the
         # exchange stalls. With several queries crossing, two ends can also both give
         # way. So start again; but once, or two such ends never stop.
-        commit = draw_commit(self._random_bytes)
-        self._become(AwaitingDhKey(commit), now)
         self._started_again = True
-        return commit.message(*self._tags)
+        return self._commit_anew(now)
 
     def abandon(self) -> None:
         """Forget the exchange and wipe its exponents."""
+        self._drop_held()
         self._become(Idle(), self._since)
+
+    def _finish(self, now: float) -> None:
+        """This exchange is over; go on with the commit that was held, if any."""
+        self._become(Idle(), now)
+        if self._held is not None and now < self._held.since + AKE_EXPIRE_S:
+            self._take_up_held()
+        else:
+            self._drop_held()
+
+    def _take_up_held(self) -> None:
+        held, self._held = self._held, None
+        assert held is not None
+        self._become(AwaitingDhKey(held.commit), held.since)
+
+    def _drop_held(self) -> None:
+        if self._held is not None:
+            self._held.commit.key.wipe()
+        self._held = None
 
     def _become(self, state: AuthState, now: float) -> None:
         old_key = key_of(self._state)
@@ -164,7 +205,7 @@ class Ake:
                 self._since = now
                 return Step(ours.message(*self._tags))
             case AwaitingRevealSig(key, before, was_first):
-                gave_way = self._gave_way
+                gave_way = self._gave_way or self._held is not None
                 is_first = was_first and before.hashed_gx == message.hashed_gx
             case _:
                 key = DhKeyPair.draw(self._random_bytes)
@@ -177,17 +218,21 @@ class Ake:
 
     def _on_key(self, message: DhKey, now: float) -> Step:
         match self._state:
+            case AwaitingDhKey(commit):
+                pass
+            case _ if self._held is not None:
+                # The newest commit is the one that is answered; with the same g^y
+                # as before, if our Reveal Signature for that was lost.
+                commit = self._held.commit
             case AwaitingSig(gy=gy, reveal_sig=reveal_sig) if gy == message.gy:
                 self._since = now
                 return Step(reveal_sig)
-            case AwaitingDhKey(commit):
-                pass
             case _:
                 return _IGNORED
         if commit.promise.is_kept:
             # Another instance, which may be nobody, has been shown our g^x, so that
             # this g^y can have been chosen by it. Promise something else.
-            return self._commit_anew(now)
+            return Step(self._commit_anew(now))
         shared = commit.key.shared_secret(message.gy)
         secrets = derive_secrets(shared)
         encrypted, mac = prove(
@@ -199,13 +244,17 @@ class Ake:
         )
         reveal_sig = RevealSig(*self._tags, commit.r, encrypted, mac)
         commit.promise.is_kept = True
-        self._become(AwaitingSig(commit, message.gy, shared, secrets, reveal_sig), now)
+        self._held = None  # if it was held, it goes on as the state
+        self._become(
+            AwaitingSig(commit, message.gy, shared, secrets, reveal_sig, now), now
+        )
         return Step(reveal_sig)
 
-    def _commit_anew(self, now: float) -> Step:
+    def _commit_anew(self, now: float) -> DhCommit:
         commit = draw_commit(self._random_bytes)
+        self._drop_held()
         self._become(AwaitingDhKey(commit), now)
-        return Step(commit.message(*self._tags))
+        return commit.message(*self._tags)
 
     def _on_reveal_sig(self, message: RevealSig, now: float) -> Step:
         if not isinstance(self._state, AwaitingRevealSig):
@@ -220,6 +269,7 @@ class Ake:
         their_keyid, fingerprint = check_proof(
             message.encrypted_signature,
             message.mac,
+            our_fingerprint=self._our_key.fingerprint,
             theirs_then_ours=gx_mpi + key.public_mpi,
             aes_key=secrets.bob_aes,
             m1=secrets.bob_m1,
@@ -242,7 +292,7 @@ class Ake:
             our_half_first=False,
             is_fair=is_fair,
         )
-        self._become(Idle(), now)
+        self._finish(now)
         return Step(Signature(*self._tags, encrypted, mac), agreement)
 
     def _on_signature(self, message: Signature, now: float) -> Step:
@@ -253,6 +303,7 @@ class Ake:
         their_keyid, fingerprint = check_proof(
             message.encrypted_signature,
             message.mac,
+            our_fingerprint=self._our_key.fingerprint,
             theirs_then_ours=encode_mpi(state.gy) + key.public_mpi,
             aes_key=secrets.alice_aes,
             m1=secrets.alice_m1,
@@ -268,7 +319,7 @@ class Ake:
             our_half_first=True,
             is_fair=True,
         )
-        self._become(Idle(), now)
+        self._finish(now)
         return Step(agreement=agreement)
 
 

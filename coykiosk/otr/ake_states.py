@@ -107,6 +107,8 @@ class AwaitingSig:
     shared: int
     secrets: AkeSecrets
     reveal_sig: RevealSig
+    revealed_at: float
+    """When it first went out; monotonic seconds."""
 
 
 AuthState = Idle | AwaitingDhKey | AwaitingRevealSig | AwaitingSig

@@ -11,11 +11,12 @@ check raises `RemoteError` and has changed nothing.
 Source: OTRv3, "The protocol state machine", "Message state"; "TLV record types".
 """
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
 from coykiosk.otr.ake import Ake
-from coykiosk.otr.ake_states import Agreement, AwaitingDhKey, Idle, PendingCommit
+from coykiosk.otr.ake_states import Agreement, AwaitingSig, Idle, PendingCommit
 from coykiosk.otr.allowance import Allowance
 from coykiosk.otr.dsa import PrivateKey
 from coykiosk.otr.events import (
@@ -53,6 +54,8 @@ HEARTBEAT_AFTER_S: Final = 60.0
 
 Only an answer lets the keys rotate, and with them the past become unreadable.
 """
+KEY_CHANGE_S: Final = 30.0
+"""How long a Signature may be on its way; a few round trips over a slow circuit."""
 PAD_TO_BYTES: Final = 256
 """Every plaintext of ours is a multiple of this, so that its length tells little."""
 
@@ -62,6 +65,7 @@ _TLV_DISCONNECTED: Final = 1
 _TLV_EXTRA_KEY: Final = 8
 MAX_EXTRA_DATA_BYTES: Final = 0xFFFF - INT_BYTES  # a record holds 65,535 bytes
 _MAX_USE: Final = 0xFFFFFFFF
+_MAX_TAKEN: Final = 64
 
 
 @dataclass(slots=True, repr=False)
@@ -96,6 +100,8 @@ class Engine:
         self._max_message_chars = max_message_chars
         self._ake = Ake(our_key, our_tag, their_tag, random_bytes)
         self._session: _Session | None = None
+        self._taken: deque[bytes] = deque(maxlen=_MAX_TAKEN)
+        """The MACs of the newest data messages that were opened."""
         self._ended_by_peer = False
         self.last_received = float("-inf")
         """When this instance last proved to be there; monotonic seconds."""
@@ -127,7 +133,19 @@ class Engine:
     @property
     def awaits_answer(self) -> bool:
         """Whether our commit is out and nothing has come of it yet."""
-        return isinstance(self._ake.state, AwaitingDhKey)
+        return self._ake.awaits_answer
+
+    @property
+    def changes_keys_until(self) -> float | None:
+        """Until when the other end may hold keys that we do not have yet.
+
+        It takes them into use as it sends its Signature; what we send before that
+        comes, it cannot read. None when that is not so; monotonic seconds.
+        """
+        state = self._ake.state
+        if self._session is None or not isinstance(state, AwaitingSig):
+            return None
+        return state.revealed_at + KEY_CHANGE_S
 
     def adopt(self, commit: PendingCommit, now: float) -> None:
         """Wait for the answer to a commit that went to every instance."""
@@ -245,11 +263,14 @@ class Engine:
         return Smp(session, self._random_bytes, self._guesses)
 
     def _on_data(self, message: DataMessage, now: float) -> list[Output]:
+        if message.mac in self._taken:
+            return []  # delivered again, by a server perhaps: nothing was lost
         session = self._session
         if session is None:
             msg = "data message without a session"
             raise RemoteError(msg)
         opened = session.ratchet.open(message)
+        self._taken.append(message.mac)
         text, _, records = opened.plaintext.partition(b"\0")
         self.last_received = now
         outputs: list[Output] = []
@@ -288,10 +309,11 @@ class Engine:
         return [*outputs, *step.reports]
 
     def _finish(self, now: float) -> list[Output]:
-        left = self._need_session().smp.close(now)
+        session = self._need_session()
+        left = session.smp.close(now)
         self._close_session()
         self._ended_by_peer = True
-        return [*left, EndedByPeer()]
+        return [*left, EndedByPeer(session.fingerprint)]
 
     def _need_session(self) -> _Session:
         if self._session is None:

@@ -106,6 +106,9 @@ class EndedByPeer:
     Another instance may still be encrypted: `Instances.message_state` tells.
     """
 
+    fingerprint: bytes = field(default=b"", compare=False)
+    """The key of the session that it closed, 20 bytes."""
+
 
 class SmpOutcome(Enum):
     """How a comparison of secrets ended."""

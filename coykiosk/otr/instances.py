@@ -102,6 +102,17 @@ class Instances:
         """Whether keys are being agreed and no session is up meanwhile."""
         return self._reception.is_agreeing
 
+    @property
+    def changes_keys_until(self) -> float | None:
+        """Until when it is better to send nothing to the best instance.
+
+        Its program may have changed to new keys already, and its last word about
+        them be on its way: it could not read what is sent meanwhile, and nobody would
+        be told. Monotonic seconds; None when that is not so.
+        """
+        best = self._engines.best()
+        return None if best is None else best.changes_keys_until
+
     def trust(self, fingerprints: Collection[bytes]) -> None:
         """Prefer instances with these keys to all others that are encrypted.
 

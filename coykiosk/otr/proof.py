@@ -76,6 +76,7 @@ def check_proof(
     encrypted: bytes,
     mac: bytes,
     *,
+    our_fingerprint: bytes,
     theirs_then_ours: bytes,
     aes_key: bytes,
     m1: bytes,
@@ -84,7 +85,8 @@ def check_proof(
     """Verify the other end's X; returns its keyid and its fingerprint.
 
     Raises:
-        RemoteError: MAC, key, keyid, length or signature are wrong.
+        RemoteError: MAC, key, keyid, length or signature are wrong, or the key is
+            ours: somebody has sent our own exchange back to us.
     """
     check_equal(mac, _mac(m2, encrypted), "mac of the signature")
     reader = Reader(aes_ctr(aes_key, encrypted))
@@ -97,6 +99,9 @@ def check_proof(
     reader.finish()
     signed = theirs_then_ours + public.encoded + encode_int(keyid)
     public.verify(hmac_sha256(m1, signed), signature)
+    if public.fingerprint == our_fingerprint:
+        msg = "the key is our own"
+        raise RemoteError(msg)
     return keyid, public.fingerprint
 
 

@@ -196,7 +196,6 @@ class Ratchet:
                 published.append(bytes(keys.receive_mac))
             keys.wipe()
         self._pairs.clear()
-        self._to_publish.clear()
         self._our_previous.wipe()
         self._our_current.wipe()
         return published

@@ -148,6 +148,7 @@ def _read_proof(data: bytes) -> None:
         check_proof(
             encrypted,
             mac,
+            our_fingerprint=bytes(20),
             theirs_then_ours=b"",
             aes_key=_SECRETS.bob_aes,
             m1=_SECRETS.bob_m1,

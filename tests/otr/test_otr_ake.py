@@ -8,6 +8,7 @@ from coykiosk.otr import (
     Agreeing,
     Inject,
     MessageState,
+    RemoteError,
     Secured,
 )
 from coykiosk.otr.ake import AKE_EXPIRE_S, AKE_TIMEOUT_S, Ake, Step
@@ -116,8 +117,8 @@ def test_ake_ignores_a_message_it_does_not_wait_for(state: str, message: str) ->
     assert ake.state is before
 
 
-@pytest.mark.parametrize("state", STATES)
-def test_our_commit_replaces_whatever_was_under_way(state: str) -> None:
+@pytest.mark.parametrize("state", ["idle", "dhkey"])
+def test_our_commit_replaces_one_that_nobody_has_answered(state: str) -> None:
     ake = in_state(state)
     commit = draw_commit(redrawable("new"))
 
@@ -125,6 +126,139 @@ def test_our_commit_replaces_whatever_was_under_way(state: str) -> None:
 
     assert isinstance(ake.state, AwaitingDhKey)
     assert ake.state.commit.hashed_gx == commit.hashed_gx
+
+
+@pytest.mark.parametrize("state", ["revealsig", "sig"])
+def test_our_commit_leaves_an_exchange_alone_that_has_gone_further(state: str) -> None:
+    ake = in_state(state)
+    before = ake.state
+
+    ake.adopt(draw_commit(redrawable("new")), 1)
+
+    assert ake.state is before
+    assert ake.awaits_answer
+
+
+@pytest.mark.parametrize("state", ["revealsig", "sig"])
+def test_held_commit_goes_on_when_it_is_answered(state: str) -> None:
+    """The other end was restarted in the middle, and has asked anew."""
+    ake = in_state(state)
+    commit = draw_commit(redrawable("new"))
+    ake.adopt(commit, 1)
+
+    step = ake.receive(STRANGE["key"], 2)
+
+    assert isinstance(step.reply, RevealSig)
+    assert step.reply.r == commit.r
+    assert isinstance(ake.state, AwaitingSig)
+    assert not ake.awaits_answer
+    assert ake.deadline() == 2 + AKE_EXPIRE_S
+
+
+@pytest.mark.parametrize("state", ["revealsig", "sig"])
+def test_bad_answer_to_a_held_commit_changes_nothing(state: str) -> None:
+    ake = in_state(state)
+    ake.adopt(draw_commit(redrawable("new")), 1)
+    before = ake.state
+
+    with pytest.raises(RemoteError):
+        ake.receive(DhKey(TAGS["bob"], TAGS["alice"], 1), 2)
+
+    assert ake.state is before
+    assert ake.awaits_answer
+
+
+@pytest.mark.parametrize("state", ["revealsig", "sig"])
+def test_held_commit_that_was_shown_elsewhere_is_made_anew(state: str) -> None:
+    ake = in_state(state)
+    commit = draw_commit(redrawable("new"))
+    ake.adopt(commit, 1)
+    commit.promise.is_kept = True
+
+    step = ake.receive(STRANGE["key"], 2)
+
+    assert isinstance(step.reply, DhCommit)
+    assert step.reply.hashed_gx != commit.hashed_gx
+    assert isinstance(ake.state, AwaitingDhKey)
+    ake.abandon()
+    assert not ake.awaits_answer
+
+
+def test_repeated_key_is_for_the_commit_that_is_held() -> None:
+    """Our Reveal Signature was lost; the other end has the new commit instead."""
+    alice, bob = make_ake("alice"), make_ake("bob")
+    commit, new = (draw_commit(redrawable(seed)) for seed in ("commit", "new"))
+    alice.adopt(commit, 0)
+    key = bob.receive(commit.message(TAGS["alice"], 0), 0).reply
+    assert key is not None
+    alice.receive(key, 0)
+    alice.adopt(new, 1)
+
+    again = bob.receive(new.message(TAGS["alice"], 0), 2).reply
+    assert again == key
+    reveal_sig = alice.receive(again, 2).reply
+
+    assert reveal_sig is not None
+    assert bob.receive(reveal_sig, 2).agreement is not None
+
+
+def test_commit_that_wins_against_a_held_one_is_not_waited_for_too_long() -> None:
+    """COMPAT(otr3): it stalls when it wins, so we begin again."""
+    ake = in_state("revealsig")
+    ake.adopt(draw_commit(redrawable("new")), 1)
+
+    ake.receive(STRANGE["commit"], 2)
+
+    assert ake.deadline() == 2 + AKE_TIMEOUT_S
+    assert isinstance(ake.tick(2 + AKE_TIMEOUT_S), DhCommit)
+    ake.abandon()
+    assert not ake.awaits_answer
+
+
+@pytest.mark.parametrize("we_commit", [True, False], ids=["bob", "alice"])
+def test_held_commit_is_taken_up_when_the_exchange_is_over(*, we_commit: bool) -> None:
+    ours, theirs = make_ake("alice"), make_ake("bob")
+    committing, answering = (ours, theirs) if we_commit else (theirs, ours)
+    tags = (TAGS["alice"], TAGS["bob"]) if we_commit else (TAGS["bob"], TAGS["alice"])
+    commit = draw_commit(redrawable("commit"))
+    committing.adopt(commit, 0)
+    key = answering.receive(commit.message(*tags), 0).reply
+    assert key is not None
+    reveal_sig = committing.receive(key, 0).reply
+    assert reveal_sig is not None
+    new = draw_commit(redrawable("new"))
+    ours.adopt(new, 1)
+
+    sig = answering.receive(reveal_sig, 5)
+    assert sig.reply is not None
+    last = committing.receive(sig.reply, 5)
+
+    assert sig.agreement is not None
+    assert last.agreement is not None
+    assert isinstance(ours.state, AwaitingDhKey)
+    assert ours.state.commit.hashed_gx == new.hashed_gx
+    assert ours.deadline() == 1 + AKE_EXPIRE_S
+    assert isinstance(theirs.state, Idle)
+
+
+def test_held_commit_is_taken_up_when_the_exchange_is_given_up() -> None:
+    ake = in_state("sig")
+    ake.adopt(draw_commit(redrawable("new")), 1)
+
+    ake.tick(AKE_EXPIRE_S)
+
+    assert isinstance(ake.state, AwaitingDhKey)
+    assert ake.deadline() == 1 + AKE_EXPIRE_S
+
+
+def test_held_commit_that_is_too_old_is_dropped_with_the_exchange() -> None:
+    ake = in_state("sig")
+    ake.adopt(draw_commit(redrawable("new")), 0)
+
+    ake.tick(AKE_EXPIRE_S)
+
+    assert isinstance(ake.state, Idle)
+    assert not ake.awaits_answer
 
 
 @pytest.mark.parametrize("state", ["idle", "sig"])

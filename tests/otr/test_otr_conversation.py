@@ -21,7 +21,7 @@ from coykiosk.otr import (
     Secured,
     Unreadable,
 )
-from coykiosk.otr.engine import HEARTBEAT_AFTER_S, PAD_TO_BYTES
+from coykiosk.otr.engine import HEARTBEAT_AFTER_S, KEY_CHANGE_S, PAD_TO_BYTES
 from coykiosk.otr.framing import WHITESPACE_TAG
 from coykiosk.otr.messages import DataMessage
 from coykiosk.otr.wire import Tlv
@@ -552,3 +552,43 @@ def test_reprs_show_neither_text_nor_key() -> None:
 def test_everything_exported_is_there() -> None:
     for name in coykiosk.otr.__all__:
         assert inspect.getdoc(getattr(coykiosk.otr, name))
+
+
+# --- while keys are renewed ---------------------------------------------------------
+
+
+def reveal(pair: Pair) -> None:
+    """Let Alice commit and reveal, and stop before Bob's Signature."""
+    (commit,) = injected(pair.alice.receive("?OTRv3?", 10))
+    (key,) = injected(pair.bob.receive(commit, 10))
+    pair.alice.receive(key, 12)
+
+
+def test_other_end_may_have_changed_keys_once_we_have_revealed() -> None:
+    pair = Pair()
+    pair.agree()
+    before = pair.alice.changes_keys_until
+
+    reveal(pair)
+
+    assert before is None
+    assert pair.alice.changes_keys_until == 12 + KEY_CHANGE_S
+
+
+def test_other_end_changes_no_keys_before_there_is_a_session() -> None:
+    pair = Pair()
+    nobody = pair.alice.changes_keys_until
+
+    reveal(pair)
+
+    assert nobody is None
+    assert pair.alice.changes_keys_until is None
+
+
+def test_other_end_has_changed_keys_when_the_exchange_is_over() -> None:
+    pair = Pair()
+    pair.agree()
+
+    pair.agree(pair.bob)
+
+    assert pair.alice.changes_keys_until is None

@@ -26,6 +26,7 @@ from coykiosk.otr import (
     framing,
     ratchet,
 )
+from coykiosk.otr.engine import Engine
 from coykiosk.otr.messages import DataMessage
 from coykiosk.otr.ratchet import Opened, Ratchet
 from tests.fuzz.checks import Broken
@@ -104,7 +105,14 @@ def _forgets_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
             keys.receive_counter = 0
         return rightly(self, message)
 
+    taken = Engine._on_data
+
+    def take_again(self: Engine, message: DataMessage, now: float) -> list[Output]:
+        self._taken.clear()
+        return taken(self, message, now)
+
     monkeypatch.setattr(Ratchet, "open", open_again)
+    monkeypatch.setattr(Engine, "_on_data", take_again)
 
 
 def _tells(

@@ -10,6 +10,7 @@ from coykiosk.otr.ratchet import Ratchet
 from tests.otr.wiring import TAGS, Pair, injected, message_of, ratchet_of
 
 MAX_TURNS_WITHOUT_OURS = 3
+MAX_PAST = 8
 
 
 @pytest.fixture
@@ -77,6 +78,28 @@ def test_key_may_turn_three_times_alone_and_not_a_fourth(
 
     with pytest.raises(RemoteError, match="no new key"):
         turn_alone(bob, alice)
+
+
+def test_key_may_turn_three_times_alone_after_each_turn_of_ours(
+    alice: Ratchet, bob: Ratchet
+) -> None:
+    bob.open(sealed(alice))
+    turn_alone(bob, alice)  # the first of three: ours turns with it
+    for _ in range(MAX_TURNS_WITHOUT_OURS - 1):
+        turn_alone(bob, alice)
+
+    with pytest.raises(RemoteError, match="no new key"):
+        turn_alone(bob, alice)
+
+
+def test_only_the_newest_of_their_past_keys_are_remembered(
+    alice: Ratchet, bob: Ratchet
+) -> None:
+    for _ in range(20):
+        alice.open(sealed(bob))
+        bob.open(sealed(alice))
+
+    assert len(alice._their_past) == MAX_PAST
 
 
 def test_key_may_turn_again_with_a_message_for_our_newest_key(

@@ -9,15 +9,15 @@ from coykiosk.otr import RemoteError, SmpAnswered, SmpAsked, SmpEnded, SmpOutcom
 from coykiosk.otr.allowance import Allowance
 from coykiosk.otr.primitives import Q, RandomBytes
 from coykiosk.otr.smp import Smp, SmpSession, SmpStep
-from coykiosk.otr.smp_messages import SmpAbort, decode_smp
+from coykiosk.otr.smp_messages import Smp1, SmpAbort, decode_smp
 from coykiosk.otr.wire import Tlv, encode_int, encode_mpi
 from tests.otr.wiring import TAGS, recorded_key, redrawable
 
 ALICE_FP, BOB_FP = (recorded_key(name).fingerprint for name in ("alice", "bob"))
 SSID = bytes(range(8))
 ABORT = Tlv(6, b"")
-FIRST, SECOND, FOURTH = 2, 3, 5
-"""The record types of messages 1, 2 and 4."""
+FIRST, SECOND, FOURTH, ASKING = 2, 3, 5, 7
+"""The record types of messages 1, 2 and 4, and of 1 with a question."""
 
 
 def drawing(*exponents: int) -> RandomBytes:
@@ -127,6 +127,28 @@ def test_hash_is_refused_when_it_has_257_bits() -> None:
         decode_smp(record(FOURTH, IN_THE_GROUP, 1 << 256, 1))
 
 
+LONGEST = 4096
+
+
+def test_question_is_read_up_to_its_longest() -> None:
+    body = first_message().value
+
+    message = decode_smp(Tlv(ASKING, b"q" * LONGEST + b"\0" + body))
+
+    assert isinstance(message, Smp1)
+    assert message.question == "q" * LONGEST
+
+
+@pytest.mark.parametrize(
+    "before", [b"q" * (LONGEST + 1) + b"\0", b"q"], ids=["too long", "without an end"]
+)
+def test_question_is_refused(before: bytes) -> None:
+    body = first_message().value if before.endswith(b"\0") else b""
+
+    with pytest.raises(RemoteError, match="a question of"):
+        decode_smp(Tlv(ASKING, before + body))
+
+
 def test_record_that_is_not_of_smp_is_refused() -> None:
     with pytest.raises(RemoteError, match="record of type 8"):
         decode_smp(Tlv(8, b""))
@@ -134,6 +156,41 @@ def test_record_that_is_not_of_smp_is_refused() -> None:
 
 def test_abort_is_an_empty_record_of_type_6() -> None:
     assert SmpAbort().encode() == ABORT
+
+
+# --- what is out of turn ---------------------------------------------------------------
+
+
+def is_told(end: Smp, now: float) -> bool:
+    """Send a message 4 that nobody waits for; whether it is answered."""
+    return end.receive(record(FOURTH, IN_THE_GROUP, 7, 1), now).replies == (ABORT,)
+
+
+def test_who_is_out_of_turn_is_told_16_times_at_once() -> None:
+    end = alice()
+
+    told = [is_told(end, 0) for _ in range(20)]
+
+    assert told == [True] * 16 + [False] * 4
+
+
+def test_who_is_out_of_turn_is_told_again_ten_seconds_later() -> None:
+    end = alice()
+    for _ in range(16):
+        is_told(end, 0)
+
+    told = [is_told(end, now) for now in (9.5, 10.5, 11)]
+
+    assert told == [False, True, False]
+
+
+def test_end_of_a_comparison_is_told_however_much_was_out_of_turn() -> None:
+    end = alice()
+    for _ in range(20):
+        is_told(end, 0)
+    end.start("x", None, 0)
+
+    assert is_told(end, 0)
 
 
 # --- leaving --------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from coykiosk.otr import (
     Instances,
     KeyBook,
     LocalError,
+    PrivateKey,
     Received,
     Secured,
     Standing,
@@ -92,7 +93,7 @@ def test_fingerprint_is_compared_whole(shorter: bytes) -> None:
 def test_exchange_tells_which_key_it_replaced() -> None:
     pair = Pair()
     pair.agree()
-    other = Instances(recorded_key("alice"), TAGS["bob"], redrawable("other"))
+    other = Instances(PrivateKey.generate(), TAGS["bob"], redrawable("other"))
 
     outputs = meet(pair.alice, other)
 

@@ -13,8 +13,8 @@ from coykiosk.otr.ake_states import (
     Idle,
     draw_commit,
 )
-from coykiosk.otr.messages import DhCommit
-from coykiosk.otr.primitives import DhKeyPair
+from coykiosk.otr.messages import DhCommit, DhKey
+from coykiosk.otr.primitives import DhKeyPair, P
 from coykiosk.otr.ratchet import PairKeys, Ratchet
 from tests.otr.wiring import TAGS, recorded_key, redrawable, seed_of_commit
 
@@ -66,7 +66,6 @@ def is_wiped(key: DhKeyPair) -> bool:
 
 LEAVING: dict[str, Callable[[Ake], object]] = {
     "given up": lambda ake: ake.abandon(),
-    "our new commit": lambda ake: ake.adopt(draw_commit(redrawable("new")), 1),
     "no answer": lambda ake: ake.tick(AKE_EXPIRE_S),
 }
 
@@ -81,6 +80,62 @@ def test_exponent_is_wiped_when_an_exchange_is_left(
     assert not is_wiped(key)
 
     leave(ake)
+
+    assert is_wiped(key)
+
+
+def test_exponents_stay_while_our_new_commit_is_held() -> None:
+    ake = in_state("revealsig")
+    key = key_in(ake)
+    first, second = (draw_commit(redrawable(seed)) for seed in ("first", "second"))
+
+    ake.adopt(first, 1)
+    assert ake._held is not None
+    held = ake._held.commit.key
+    ake.adopt(second, 2)
+
+    assert not is_wiped(key)
+    assert is_wiped(held)
+    assert not is_wiped(first.key)
+
+
+@pytest.mark.parametrize("state", ["revealsig", "sig"])
+@pytest.mark.parametrize("is_late", [False, True], ids=["given up", "too old"])
+def test_exponent_of_a_held_commit_is_wiped(state: str, *, is_late: bool) -> None:
+    ake = in_state(state)
+    ake.adopt(draw_commit(redrawable("held")), 1)
+    assert ake._held is not None
+    held = ake._held.commit.key
+
+    if is_late:
+        ake.tick(1 + AKE_EXPIRE_S)
+    else:
+        ake.abandon()
+
+    assert is_wiped(held)
+    assert isinstance(ake.state, Idle)
+
+
+@pytest.mark.parametrize("state", ["revealsig", "sig"])
+def test_exponent_is_wiped_when_a_held_commit_is_answered(state: str) -> None:
+    ake = in_state(state)
+    key = key_in(ake)
+    ake.adopt(draw_commit(redrawable("held")), 1)
+    assert ake._held is not None
+    held = ake._held.commit.key
+
+    ake.receive(DhKey(TAGS["bob"], TAGS["alice"], pow(2, 77, P)), 2)
+
+    assert is_wiped(key)
+    assert key_in(ake) is held
+    assert not is_wiped(held)
+
+
+def test_exponent_is_wiped_when_our_new_commit_takes_its_place() -> None:
+    ake = in_state("dhkey")
+    key = key_in(ake)
+
+    ake.adopt(draw_commit(redrawable("new")), 1)
 
     assert is_wiped(key)
 

@@ -106,7 +106,7 @@ def test_counter_that_does_not_grow_moves_nothing(counter: int) -> None:
     last = mallory.sealed(text=b"x")
     mallory.alice.receive(last, 0)
     session = standing(mallory.alice)
-    head = dataclasses.replace(head_of(last), counter=counter)
+    head = dataclasses.replace(head_of(last), counter=counter, encrypted=b"another")
 
     outputs = mallory.alice.receive(signed(mallory, head), 0)
 

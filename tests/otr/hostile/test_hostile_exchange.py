@@ -19,8 +19,16 @@ from coykiosk.otr import (
     Unreadable,
 )
 from coykiosk.otr.ake import AKE_TIMEOUT_S
+from coykiosk.otr.ake_states import draw_commit
 from coykiosk.otr.framing import WHITESPACE_TAG, armour
-from coykiosk.otr.messages import DhCommit, DhKey, RevealSig, Signature
+from coykiosk.otr.messages import (
+    DhCommit,
+    DhKey,
+    Message,
+    RevealSig,
+    Signature,
+    decode,
+)
 from coykiosk.otr.primitives import DhKeyPair, P, aes_ctr, hmac_sha256, sha256
 from coykiosk.otr.proof import AkeSecrets, derive_secrets
 from coykiosk.otr.wire import encode_data, encode_int, encode_mpi
@@ -402,6 +410,39 @@ def test_data_messages_of_ours_sent_back_are_refused(
 
     assert not any(map(is_effect, outputs))
     assert standing(pair.alice) == session
+
+
+@pytest.mark.hostile("G12")
+def test_nobody_makes_us_agree_on_keys_with_ourselves() -> None:
+    """Somebody with two tags and no key passes our own words from one to the other.
+
+    Neither engine sees its own commit or key: each sees those of the other.
+    """
+    pair = Pair()
+    ours, first, second = TAGS["alice"], 0x1001, 0x1002
+
+    def say(message: Message) -> Message:
+        (answer,) = injected(pair.alice.receive(text_of(message), 0))
+        return message_of(answer)
+
+    (text,) = injected(pair.alice.receive("?OTRv3?", 0))
+    commit = message_of(text)
+    assert isinstance(commit, DhCommit)
+    drawn = (draw_commit(redrawable(seed)) for seed in itertools.count())
+    higher = next(each for each in drawn if each.hashed_gx > commit.hashed_gx)
+    say(higher.message(second, ours))
+
+    def passed_on(message: Message, tag: int) -> Message:
+        raw = message.encode()
+        return decode(raw[:3] + encode_int(tag) + encode_int(ours) + raw[11:])
+
+    key = say(passed_on(commit, second))
+    reveal = say(passed_on(key, first))
+    proof = passed_on(reveal, second)
+
+    assert isinstance(reveal, RevealSig)
+    assert pair.alice.receive(text_of(proof), 0) == [Unreadable()]
+    assert pair.alice.message_state is MessageState.PLAINTEXT
 
 
 @pytest.mark.hostile("G12")

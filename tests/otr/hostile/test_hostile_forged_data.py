@@ -96,10 +96,41 @@ def snapshot(ratchet: Ratchet) -> tuple[object, ...]:
 
 
 @pytest.mark.hostile("G19")
-def test_message_is_refused_when_it_comes_again() -> None:
+def test_message_that_comes_again_is_left_out_without_a_word() -> None:
+    """A server delivers it twice after a broken stream: nothing was lost."""
     pair = agreed()
     text = send(pair)
     pair.bob.receive(text, 0)
+    before = snapshot(ratchet_of(pair.bob, TAGS["alice"]))
+
+    assert pair.bob.receive(text, 0) == []
+    assert snapshot(ratchet_of(pair.bob, TAGS["alice"])) == before
+
+
+@pytest.mark.hostile("G19")
+@pytest.mark.parametrize("since", ["keys rotated", "keys renewed", "ended"])
+def test_message_that_comes_again_later_is_left_out_too(since: str) -> None:
+    pair = agreed()
+    text = send(pair)
+    pair.bob.receive(text, 0)
+    if since == "keys rotated":
+        for _ in range(3):
+            pair.carry(pair.bob, pair.bob.send("an answer", 0))
+            pair.carry(pair.alice, pair.alice.send("and back", 0))
+    elif since == "keys renewed":
+        pair.agree()
+    else:
+        pair.carry(pair.alice, pair.alice.end(0))
+
+    assert pair.bob.receive(text, 0) == []
+
+
+@pytest.mark.hostile("G19")
+def test_message_that_comes_again_after_very_many_others_is_refused() -> None:
+    pair = agreed()
+    text = send(pair)
+    for each in (text, *(send(pair) for _ in range(64))):
+        pair.bob.receive(each, 0)
 
     assert pair.bob.receive(text, 0) == REFUSED
 
@@ -129,7 +160,8 @@ def test_counter_must_grow_even_when_the_mac_is_right(counter: int) -> None:
     last = data_of(send(pair))
     pair.bob.receive(text_of(last), 0)
 
-    forged = rebuilt(pair, dataclasses.replace(last.head, counter=counter))
+    head = dataclasses.replace(last.head, counter=counter, encrypted=b"another")
+    forged = rebuilt(pair, head)
 
     assert pair.bob.receive(forged, 0) == REFUSED
 
@@ -138,10 +170,10 @@ def test_counter_must_grow_even_when_the_mac_is_right(counter: int) -> None:
 def test_counter_at_its_end_is_taken_once() -> None:
     pair = agreed()
     head = dataclasses.replace(data_of(send(pair)).head, counter=2**64 - 1)
-    text = rebuilt(pair, head)
+    other = dataclasses.replace(head, encrypted=b"another")
 
-    first = pair.bob.receive(text, 0)
-    again = pair.bob.receive(text, 0)
+    first = pair.bob.receive(rebuilt(pair, head), 0)
+    again = pair.bob.receive(rebuilt(pair, other), 0)
 
     assert len(told(first)) == 1
     assert isinstance(first[0], Received)
@@ -222,8 +254,8 @@ def test_forged_message_with_flag_1_is_silent_and_changes_nothing() -> None:
 @pytest.mark.hostile("G29")
 def test_error_lines_of_ours_are_few_in_a_flood() -> None:
     pair = agreed()
-    text = send(pair)
-    pair.bob.receive(text, 0)
+    text, newer = send(pair), send(pair)
+    pair.bob.receive(newer, 0)
 
     outputs = [pair.bob.receive(text, n / 1000) for n in range(1000)]
 
