@@ -159,6 +159,8 @@ class MessageState(Enum):
     WAITING = auto()
     SENT = auto()
     FAILED = auto()
+    UNCERTAIN = auto()
+    """Sent, and may not have arrived: the keys were renewed before an answer came."""
 
 
 class EnrolmentStep(Enum):

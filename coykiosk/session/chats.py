@@ -149,8 +149,9 @@ class Chats:
                         self._send(effect)
                 case KeyMet(contact=contact, fingerprint=fingerprint):
                     known = self._record.known.get(str(contact), ())
-                    self._record.known[str(contact)] = (*known, fingerprint)
-                    self._save()
+                    if fingerprint not in known:
+                        self._record.known[str(contact)] = (*known, fingerprint)
+                        self._save()
                 case _:
                     self._world.publish(effect)
         self._changed.set()

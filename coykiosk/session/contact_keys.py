@@ -39,10 +39,14 @@ class ContactKeys:
         """Whether nothing may go to this key until the person has decided."""
         return self._book.standing(fingerprint) is otr.Standing.CHANGED
 
-    def meant(self) -> bytes | None:
-        """Whom the person means who types now; None before the first key."""
+    def was_shown(self) -> None:
+        """The chat has just been shown with the key that is in sight."""
         if self.shown is not None and not self.is_in_doubt:
             self._meant = self.shown
+
+    @property
+    def meant(self) -> bytes | None:
+        """Whom the person means who types now; None before the first key."""
         return self._meant
 
     def saw(self, secured: otr.Secured) -> bool:
@@ -53,8 +57,6 @@ class ContactKeys:
         is_first = self._book.standing(key) is otr.Standing.FIRST
         if is_first:
             self._book.accept(key)
-        if not self.alarms(key):
-            self._meant = key
         self._instances.trust(self._book.known)
         return is_first
 

@@ -73,8 +73,6 @@ class Conversation:
         self._was_agreeing = False
         self._plain_text_came = False
         self._told_too_old = False
-        self._keys_may_be_lost = False
-        """The contact's program could not read us: it may have been restarted."""
         self._devices = Devices(self._contact, random_bytes)
         self._asking = Asking(random_bytes)
         self._outbox = Outbox(self._contact, random_bytes)
@@ -111,6 +109,8 @@ class Conversation:
     def deadline(self) -> float | None:
         """When `tick` is due next, in monotonic seconds."""
         due = [self._instances.deadline(), self._asking.deadline()]
+        if self._outbox.has_waiting:
+            due.append(self._instances.changes_keys_until)
         return min((at for at in due if at is not None), default=None)
 
     # --- what happens to it -------------------------------------------------
@@ -171,7 +171,7 @@ class Conversation:
             UserError: MESSAGE_TOO_LONG, TOO_MANY_WAITING; nothing was taken.
         """
         accepted = self._outbox.accept(
-            text, meant_for=self._keys.meant(), at=at, protection=self.protection
+            text, meant_for=self._keys.meant, at=at, protection=self.protection
         )
         effects: list[Effect] = [accepted, *self._send_waiting(now)]
         if self.phase is ChatPhase.ASKING:
@@ -180,8 +180,9 @@ class Conversation:
 
     def receive(self, sender: Jid, body: str, now: float, at: datetime) -> list[Effect]:
         """Take a message stanza's body from one of the contact's devices."""
+        # What is due anyway is not for the sender of this.
+        effects: list[Effect] = [*self._inject(self._instances.tick(now))]
         outputs = self._instances.receive(body, now)
-        effects: list[Effect] = []
         for output in outputs:
             effects += self._on_output(output, sender, now, at)
         self._notice_stall(now)
@@ -202,7 +203,7 @@ class Conversation:
             effects += self._ask(now)
         effects += self._inject(self._instances.tick(now))
         self._notice_stall(now)
-        return [*effects, *self._show()]
+        return [*effects, *self._send_waiting(now), *self._show()]
 
     def end(self, now: float) -> list[Effect]:
         """Tell the contact that OTR ends here, and wipe its keys."""
@@ -245,19 +246,27 @@ class Conversation:
             self._outbox.has_waiting
             and self.phase is ChatPhase.ENCRYPTED
             and not self._keys.is_in_doubt
+            and not self._is_changing_keys(now)
         ):
             effects += self._hand_over(self._outbox.take(), now)
         return effects
 
+    def _is_changing_keys(self, now: float) -> bool:
+        """Whether the contact could perhaps not read what goes out now."""
+        until = self._instances.changes_keys_until
+        return until is not None and now < until
+
     def _hand_over(self, typed: Typed, now: float) -> list[Effect]:
         """Send one text, if the session is with the key it was typed to."""
         key = self._keys.shown
+        assert key is not None, "there is a session"
         if not typed.may_go_to(key):
             return [self._outbox.not_sent(typed, self.protection)]
         outputs = self._instances.send(typed.text, now, fingerprint=key)
         stanzas = self._inject(outputs)
         ids = [each.stanza_id for each in stanzas]
-        return [*stanzas, self._outbox.sent(typed, ids, self.protection)]
+        sent = self._outbox.sent(typed, ids, self.protection, fingerprint=key)
+        return [*stanzas, sent]
 
     def _on_output(
         self, output: otr.Output, sender: Jid, now: float, at: datetime
@@ -276,15 +285,15 @@ class Conversation:
             case otr.Secured(instance_tag=tag):
                 self._devices.place(tag, sender)
                 effects = self._on_secured(output, now)
-            case otr.EndedByPeer():
-                pass  # `_show` tells what is left: another instance, or none.
+            case otr.EndedByPeer(fingerprint):
+                # `_show` tells what is left: another instance, or none.
+                self._outbox.heard(fingerprint)
             case otr.OfferTooOld():
                 effects = self._on_old_offer()
             case otr.Unreadable() | otr.ErrorLine():
                 # One of us has lost the keys, by a restart for example: offer new
                 # ones; a session that is up goes on meanwhile. An error line is
                 # made by anyone on the way: never shown, and worth one question.
-                self._keys_may_be_lost = self.phase is ChatPhase.ENCRYPTED
                 effects = self._ask_if_stale(now)
             case _:
                 effects = self._on_record(output, now)
@@ -304,21 +313,20 @@ class Conversation:
 
     def _on_text(self, output: otr.Received, sender: Jid, at: datetime) -> list[Effect]:
         self._devices.place(output.instance_tag, sender)
-        self._outbox.heard()
+        self._outbox.heard(output.fingerprint)
         is_alarming = self._keys.alarms(output.fingerprint)
         protection = Protection.STOP if is_alarming else Protection.PRIVATE
         return [self._received(sender, output.text, at, protection)]
 
     def _on_secured(self, secured: otr.Secured, now: float) -> list[Effect]:
         self._asking.was_answered()
+        key = secured.fingerprint
         effects: list[Effect] = []
         if self._keys.saw(secured):
-            effects.append(KeyMet(self._contact, secured.fingerprint))
-        if not self._keys.alarms(secured.fingerprint):
+            effects.append(KeyMet(self._contact, key))
+        if not self._keys.alarms(key):
             self._plain_text_came = False
-        if self._keys_may_be_lost:
-            self._keys_may_be_lost = False
-            effects += self._outbox.unheard_is_lost(self.protection)
+        effects += self._outbox.renewed(key, self.protection)
         return [*effects, *self._show(), *self._send_waiting(now)]
 
     def _on_old_offer(self) -> list[Effect]:
@@ -342,6 +350,7 @@ class Conversation:
 
     def _show(self, *, again: bool = False) -> list[Effect]:
         """Say how the chat stands, if that changed."""
+        self._keys.was_shown()
         shown = ChatChanged(
             chat=self._contact,
             phase=self.phase,

@@ -41,7 +41,12 @@ class Devices:
         """Instance tag -> full address."""
 
     def place(self, instance_tag: int, address: Jid) -> None:
-        """Remember from where a device has just proved itself."""
+        """Remember from where a device has just proved itself.
+
+        Whichever was there before is there no more: an address has one device.
+        """
+        for tag in [each for each, at in self._places.items() if at == address]:
+            del self._places[tag]
         self._places.pop(instance_tag, None)
         self._places[instance_tag] = address
         while len(self._places) > MAX_DEVICES:
@@ -50,13 +55,23 @@ class Devices:
     def address(self, outputs: Iterable[otr.Output]) -> list[SendOtr]:
         """Address what OTR wants sent, each to the device it is for."""
         return [
-            self.answer(
+            self._make(
                 output, self._places.get(output.instance_tag or 0, self._contact)
             )
             for output in outputs
             if isinstance(output, otr.Inject)
         ]
 
-    def answer(self, output: otr.Inject, to: Jid) -> SendOtr:
-        """Address an answer to who asked, wherever that device was before."""
+    def answer(self, output: otr.Inject, asker: Jid) -> SendOtr:
+        """Address an answer to who asked, wherever that device was before.
+
+        What is for another device, a goodbye because there are too many of them, goes
+        to that one.
+        """
+        tag = output.instance_tag or 0
+        is_at_asker = (each for each, at in self._places.items() if at == asker)
+        is_for_other = tag in self._places and any(each != tag for each in is_at_asker)
+        return self._make(output, self._places[tag] if is_for_other else asker)
+
+    def _make(self, output: otr.Inject, to: Jid) -> SendOtr:
         return SendOtr(to, output.text, self._random_bytes(16).hex())

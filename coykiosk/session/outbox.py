@@ -2,11 +2,12 @@
 
 Rule: pure; keeps texts in order and stanza ids for as long as they are of use, both
 bounded. A text belongs to the key the person had before them when they typed it,
-and goes to no other. What was sent but never answered can be lost when the
-contact's program lost its keys; who asks for it here can tell the person.
+and goes to no other. What was sent and not answered before the keys were renewed may
+be lost: the contact's program may have been restarted. Who asks for it here can tell
+the person.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -60,8 +61,8 @@ class Outbox:
         self._waiting: deque[Typed] = deque()
         self._by_stanza: dict[str, str] = {}
         """Stanza id -> message id, to tell which text an error answers."""
-        self._unheard: deque[str] = deque(maxlen=MAX_REMEMBERED)
-        """Sent since the contact was last heard; message ids."""
+        self._unheard: OrderedDict[str, bytes] = OrderedDict()
+        """Sent since its key was last heard: message id -> fingerprint."""
 
     @property
     def has_waiting(self) -> bool:
@@ -107,10 +108,17 @@ class Outbox:
         )
 
     def sent(
-        self, typed: Typed, stanza_ids: list[str], protection: Protection
+        self,
+        typed: Typed,
+        stanza_ids: list[str],
+        protection: Protection,
+        *,
+        fingerprint: bytes,
     ) -> MessageStateChanged:
-        """A text went out in these stanzas."""
-        self._unheard.append(typed.message_id)
+        """A text went out in these stanzas, for this key."""
+        self._unheard[typed.message_id] = fingerprint
+        if len(self._unheard) > MAX_REMEMBERED:
+            self._unheard.popitem(last=False)
         for stanza_id in stanza_ids:
             self._by_stanza[stanza_id] = typed.message_id
         while len(self._by_stanza) > MAX_REMEMBERED:
@@ -128,8 +136,7 @@ class Outbox:
         message_id = self._by_stanza.pop(stanza_id, None)
         if message_id is None:
             return []
-        if message_id in self._unheard:
-            self._unheard.remove(message_id)
+        self._unheard.pop(message_id, None)
         contact = str(self._contact)
         error = UserError(
             ErrorCode.MESSAGE_BOUNCED, contact=contact, condition=condition
@@ -137,18 +144,24 @@ class Outbox:
         changed = self._changed(message_id, MessageState.FAILED, protection)
         return [changed, Failed(error, SendMessage)]
 
-    def heard(self) -> None:
-        """The contact wrote within the session: what came before has arrived."""
-        self._unheard.clear()
+    def heard(self, fingerprint: bytes) -> None:
+        """This key wrote within the session: what was sent to it has arrived."""
+        self._take_unheard(fingerprint)
 
-    def unheard_is_lost(self, protection: Protection) -> list[MessageStateChanged]:
-        """Nobody can have read what was sent since the contact was last heard."""
-        lost = [
-            self._changed(message_id, MessageState.FAILED, protection)
-            for message_id in self._unheard
+    def renewed(
+        self, fingerprint: bytes, protection: Protection
+    ) -> list[MessageStateChanged]:
+        """A session with this key began: what it has not answered may be lost."""
+        return [
+            self._changed(message_id, MessageState.UNCERTAIN, protection)
+            for message_id in self._take_unheard(fingerprint)
         ]
-        self._unheard.clear()
-        return lost
+
+    def _take_unheard(self, fingerprint: bytes) -> list[str]:
+        taken = [each for each, key in self._unheard.items() if key == fingerprint]
+        for message_id in taken:
+            del self._unheard[message_id]
+        return taken
 
     def clear(self) -> None:
         """Forget what waits."""

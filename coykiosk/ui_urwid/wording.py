@@ -51,6 +51,7 @@ GUTTERS: Final = {
 }
 _WAITING_GUTTER: Final = "..|"
 _FAILED_GUTTER: Final = "XX|"
+_UNCERTAIN_GUTTER: Final = "??|"
 
 _SPELLING: Final = {
     word[0].lower(): word
@@ -236,6 +237,8 @@ def gutter(line: Line) -> str:
             return _WAITING_GUTTER
         case MessageState.FAILED:
             return _FAILED_GUTTER
+        case MessageState.UNCERTAIN:
+            return _UNCERTAIN_GUTTER
         case MessageState.SENT | None:
             return GUTTERS[line.mark]
         case _:
@@ -244,12 +247,21 @@ def gutter(line: Line) -> str:
 
 def line_note(line: Line) -> str:
     """Return what is to be said about a message beside its text; mostly ""."""
-    if line.state is MessageState.WAITING:
-        return _("waits until the chat is encrypted; not sent yet")
-    if line.state is MessageState.FAILED:
-        return _("NOT SENT: it did not get through")
-    if line.author is None:
-        return ""
+    match line.state:
+        case MessageState.WAITING:
+            return _("waits until the chat is encrypted; not sent yet")
+        case MessageState.FAILED:
+            return _("NOT SENT: it did not get through")
+        case MessageState.UNCERTAIN:
+            return _("may not have arrived; type it again if it matters")
+        case MessageState.SENT | None:
+            return "" if line.author is None else _mark_note(line)
+        case _:
+            assert_never(line.state)
+
+
+def _mark_note(line: Line) -> str:
+    """Return what is to be said about how a message of theirs came."""
     if line.mark is Protection.OPEN:
         return _("came unencrypted: anyone on the way could read or change it")
     if line.mark is Protection.STOP:

@@ -1,20 +1,12 @@
 """Chats in pairs: two conversations, with the test as the network between them."""
 
-from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TypeVar
-
 import pytest
 
 from coykiosk import otr
 from coykiosk.contract import (
     ChatChanged,
     ChatPhase,
-    Event,
     Failed,
-    Jid,
     MessageAccepted,
     MessageReceived,
     MessageState,
@@ -23,104 +15,18 @@ from coykiosk.contract import (
 )
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.session.asking import ASK_AGAIN_AFTER_S, AWAY_CAP_S, AWAY_FIRST_S
-from coykiosk.session.conversation import (
-    Conversation,
-    Effect,
-    KeyMet,
-    SendOtr,
-)
 from coykiosk.session.outbox import MESSAGE_LIMIT_CHARS
-from tests.support.chance import seeded
-
-E = TypeVar("E")
-
-ALICE = Jid("alice", "a.example", "x1")
-BOB = Jid("bob", "b.example", "y2")
-TAGS = {ALICE: 0x101, BOB: 0x102}
-NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
-KEYS = {name: otr.PrivateKey.generate() for name in ("alice", "bob", "mallory")}
-
-
-@dataclass
-class End:
-    """One person's side of the chat, and what they were told."""
-
-    jid: Jid
-    peer: Jid
-    key: otr.PrivateKey
-    seed: int
-    known: tuple[bytes, ...] = ()
-    wire: deque[SendOtr] = field(default_factory=deque)
-    events: list[Event] = field(default_factory=list)
-    met: list[bytes] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        draw = seeded(self.seed)
-        self.chat = Conversation(
-            self.peer.bare,
-            instances=otr.Instances(self.key, TAGS[self.jid], draw),
-            known_keys=self.known,
-            random_bytes=draw,
-        )
-
-    def take(self, effects: Iterable[Effect]) -> None:
-        for effect in effects:
-            match effect:
-                case SendOtr():
-                    self.wire.append(effect)
-                case KeyMet(fingerprint=fingerprint):
-                    self.met.append(fingerprint)
-                case _:
-                    self.events.append(effect)
-
-    def of(self, kind: type[E]) -> list[E]:
-        return [event for event in self.events if isinstance(event, kind)]
-
-    @property
-    def phase(self) -> ChatPhase:
-        return self.chat.phase
-
-
-class Pair:
-    def __init__(self, **known: tuple[bytes, ...]) -> None:
-        self.now = 1000.0
-        self.seen: list[str] = []
-        """Everything that crossed the network."""
-        self.alice = End(ALICE, BOB, KEYS["alice"], 1, known.get("alice", ()))
-        self.bob = End(BOB, ALICE, KEYS["bob"], 2, known.get("bob", ()))
-        for end in (self.alice, self.bob):
-            end.take(end.chat.went_online(self.now, ask_at=float("inf")))
-
-    def carry(self) -> None:
-        """Deliver until nothing is under way."""
-        for _ in range(100):
-            for sender, receiver in (
-                (self.alice, self.bob),
-                (self.bob, self.alice),
-            ):
-                while sender.wire:
-                    sent = sender.wire.popleft()
-                    self.seen.append(sent.body)
-                    receiver.take(
-                        receiver.chat.receive(sender.jid, sent.body, self.now, NOON)
-                    )
-            if not (self.alice.wire or self.bob.wire):
-                return
-        message = "the two never come to rest"
-        raise AssertionError(message)
-
-    def secure(self) -> None:
-        self.alice.take(self.alice.chat.open(self.now, ask_at=self.now))
-        self.carry()
-
-    def say(self, end: End, text: str) -> None:
-        end.take(end.chat.send(text, self.now, NOON))
-
-
-def put_mallory_in_bobs_place(pair: Pair) -> None:
-    """With bob's address and instance tag, and a key of her own."""
-    pair.bob = End(BOB, ALICE, KEYS["mallory"], 3)
-    pair.bob.take(pair.bob.chat.went_online(pair.now, ask_at=float("inf")))
+from tests.session.chatting import (
+    ALICE,
+    BOB,
+    KEYS,
+    NOON,
+    PHONE,
+    End,
+    Pair,
+    put_mallory_in_bobs_place,
+    with_phone,
+)
 
 
 @pytest.fixture
@@ -477,28 +383,6 @@ def test_key_that_changed_meanwhile_is_not_accepted() -> None:
     assert pair.alice.met == []
 
 
-def test_text_that_nobody_could_read_is_shown_as_failed_after_new_keys(
-    pair: Pair,
-) -> None:
-    """Bob's program was restarted and has lost its keys, without a goodbye."""
-    pair.secure()
-    pair.bob = End(BOB, ALICE, KEYS["bob"], 3, (KEYS["alice"].fingerprint,))
-    pair.bob.take(pair.bob.chat.went_online(pair.now, ask_at=float("inf")))
-    pair.now += ASK_AGAIN_AFTER_S + 1
-    pair.say(pair.alice, "lost")
-    pair.alice.wire.clear()
-
-    error = "?OTR Error: not in private"
-    pair.alice.take(pair.alice.chat.receive(BOB, error, pair.now, NOON))
-    pair.carry()
-    pair.say(pair.alice, "read")
-    pair.carry()
-
-    states = [event.state for event in pair.alice.of(MessageStateChanged)]
-    assert states == [MessageState.SENT, MessageState.FAILED, MessageState.SENT]
-    assert [event.text for event in pair.bob.of(MessageReceived)] == ["read"]
-
-
 @pytest.mark.hostile("G29")
 def test_forged_error_lines_cost_one_question_and_no_text(pair: Pair) -> None:
     pair.secure()
@@ -510,26 +394,6 @@ def test_forged_error_lines_cost_one_question_and_no_text(pair: Pair) -> None:
 
     assert [sent.body for sent in pair.alice.wire] == ["?OTRv3?"]
     assert pair.alice.phase is ChatPhase.ENCRYPTED
-
-
-PHONE = Jid("bob", "b.example", "phone")
-
-
-def with_phone(pair: Pair) -> End:
-    """Let Bob come with a second device, with the same key."""
-    TAGS[PHONE] = 0x103
-    phone = End(PHONE, ALICE, KEYS["bob"], 4, (KEYS["alice"].fingerprint,))
-    phone.take(phone.chat.went_online(pair.now, ask_at=float("inf")))
-    phone.take(phone.chat.open(pair.now, ask_at=pair.now))
-    for _ in range(10):
-        for sent in list(phone.wire):
-            pair.alice.take(pair.alice.chat.receive(PHONE, sent.body, pair.now, NOON))
-        phone.wire.clear()
-        for sent in list(pair.alice.wire):
-            assert sent.to == PHONE
-            phone.take(phone.chat.receive(ALICE, sent.body, pair.now, NOON))
-        pair.alice.wire.clear()
-    return phone
 
 
 @pytest.mark.hostile("G39")
@@ -587,6 +451,4 @@ def test_exchange_that_came_to_nothing_is_begun_again(pair: Pair) -> None:
 def test_no_repr_shows_what_was_typed(pair: Pair) -> None:
     pair.say(pair.alice, "my secret words")
 
-    shown: Callable[[object], str] = repr
-
-    assert "my secret words" not in shown(pair.alice.chat._outbox._waiting)
+    assert "my secret words" not in repr(pair.alice.chat._outbox._waiting)

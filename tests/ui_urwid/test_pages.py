@@ -515,6 +515,7 @@ def test_chat_hands_nothing_over_while_it_says_stop() -> None:
         (MessageState.WAITING, "..|", "(waits until the chat is encrypted"),
         (MessageState.SENT, "~ |", ""),
         (MessageState.FAILED, "XX|", "(NOT SENT"),
+        (MessageState.UNCERTAIN, "??|", "(may not have arrived; type it again"),
     ],
 )
 def test_chat_marks_what_became_of_a_message(
