@@ -131,6 +131,20 @@ def test_exponent_is_wiped_when_a_held_commit_is_answered(state: str) -> None:
     assert not is_wiped(held)
 
 
+def test_exponent_of_a_held_commit_is_wiped_when_it_is_made_anew() -> None:
+    ake = in_state("sig")
+    commit = draw_commit(redrawable("held"))
+    ake.adopt(commit, 1)
+    commit.promise.is_kept = True
+    assert ake._held is not None
+    held = ake._held.commit.key
+
+    ake.receive(DhKey(TAGS["bob"], TAGS["alice"], pow(2, 77, P)), 2)
+
+    assert is_wiped(held)
+    assert not is_wiped(key_in(ake))
+
+
 def test_exponent_is_wiped_when_our_new_commit_takes_its_place() -> None:
     ake = in_state("dhkey")
     key = key_in(ake)

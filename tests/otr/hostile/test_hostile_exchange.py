@@ -446,6 +446,18 @@ def test_nobody_makes_us_agree_on_keys_with_ourselves() -> None:
 
 
 @pytest.mark.hostile("G12")
+def test_signature_by_our_own_key_is_refused() -> None:
+    forged = ForgedAlice(Pair().alice)
+    forged.send_key()
+    ours = forged.signature(key=recorded_key("alice"))
+
+    outputs = forged.victim.receive(text_of(ours), 0)
+
+    assert outputs == [Unreadable()]
+    assert forged.victim.message_state is MessageState.PLAINTEXT
+
+
+@pytest.mark.hostile("G12")
 def test_peer_that_is_given_our_own_query_back_makes_no_session_with_us() -> None:
     """A mirror: every word of Alice's comes back to her."""
     pair = Pair()
