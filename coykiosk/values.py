@@ -157,10 +157,15 @@ class MessageState(Enum):
     """What became of a text the person typed."""
 
     WAITING = auto()
+    """For the contact's encryption, or for a connection."""
+    SENDING = auto()
+    """Given to the connection; the server has not said yet that it has it."""
     SENT = auto()
+    """The server has it."""
     FAILED = auto()
     UNCERTAIN = auto()
-    """Sent, and may not have arrived: the keys were renewed before an answer came."""
+    """It may not have arrived: the connection broke before the server said that it
+    has it, or the keys were renewed before an answer came."""
 
 
 class EnrolmentStep(Enum):

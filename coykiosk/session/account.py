@@ -134,6 +134,7 @@ class AccountSession:
             on_inbound=self.chats.receive,
             random_bytes=self._world.random_bytes,
         )
+        stream.start()
         self._stream = stream
         self._world.publish(
             AccountOnline(
@@ -151,6 +152,7 @@ class AccountSession:
                         sent.to, sent.body, message_id=sent.stanza_id
                     ),
                     ask_not_before=self._ask_not_before,
+                    confirms=lambda: stream.confirms,
                 )
                 await stream.run()
                 keeping_time.cancel()

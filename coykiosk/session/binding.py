@@ -13,6 +13,7 @@ from coykiosk.contract import Jid
 from coykiosk.ports import RandomBytes
 from coykiosk.session.failure import NegotiationError, OpeningReason
 from coykiosk.session.wire import (
+    ACKS,
     BIND,
     CLIENT,
     ROSTER,
@@ -25,6 +26,7 @@ from coykiosk.session.wire import (
 
 __all__ = ["BindingTalk", "Bound"]
 
+_ACKS: Final = "{" + ACKS + "}sm"
 _FEATURES: Final = "{" + STREAM + "}features"
 _IQ: Final = "{" + CLIENT + "}iq"
 _ERROR: Final = "{" + CLIENT + "}error"
@@ -44,6 +46,8 @@ class Bound:
     """Stanzas that came before the answer to the binding."""
     roster_id: str
     """The id of our open roster request."""
+    offers_acks: bool = False
+    """Whether the server can tell what it has taken (XEP-0198)."""
 
 
 @final
@@ -62,6 +66,7 @@ class BindingTalk:
         self._session_id = ""
         self._roster_id = ""
         self._wants_old_session = False
+        self._offers_acks = False
         self._early: list[ET.Element] = []
         self._jid: Jid | None = None
         self.bound: Bound | None = None
@@ -79,6 +84,7 @@ class BindingTalk:
             NegotiationError: LOGIN_REFUSED: no session; CONFUSED.
         """
         if stanza.tag == _FEATURES:
+            self._offers_acks = stanza.find(_ACKS) is not None
             session = stanza.find(_SESSION)
             if session is not None and session.find(_OPTIONAL) is None:
                 self._wants_old_session = True
@@ -124,7 +130,7 @@ class BindingTalk:
         return again
 
     def _finish(self, jid: Jid) -> None:
-        self.bound = Bound(jid, tuple(self._early), self._roster_id)
+        self.bound = Bound(jid, tuple(self._early), self._roster_id, self._offers_acks)
 
 
 def _refuse_error(answer: ET.Element) -> None:

@@ -10,6 +10,7 @@ until then, in order. There is no path on which it could go out in clear.
                   ^____________ restart _______|
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, assert_never
@@ -54,6 +55,8 @@ class Conversation:
         contact: Bare address.
         instances: The OTR engines for the contact's devices.
         known_keys: Fingerprints met before, 20 bytes each.
+        confirms: Whether the server will tell, by `taken`, what it has of that which
+            is sent now.
         random_bytes: Source of message ids.
     """
 
@@ -63,11 +66,13 @@ class Conversation:
         *,
         instances: otr.Instances,
         known_keys: tuple[bytes, ...],
+        confirms: Callable[[], bool],
         random_bytes: RandomBytes,
     ) -> None:
         self._contact = contact.bare
         self._instances = instances
         self._keys = ContactKeys(instances, known_keys)
+        self._confirms = confirms
         self._random_bytes = random_bytes
         self._is_online = False
         self._was_agreeing = False
@@ -136,7 +141,7 @@ class Conversation:
         """The connection is gone; what is typed from now on waits."""
         self._is_online = False
         self._asking.forget()
-        return self._show()
+        return [*self._outbox.cut_off(), *self._show()]
 
     def restart(self, now: float) -> list[Effect]:
         """Ask for OTR again, because the person wants it."""
@@ -187,6 +192,10 @@ class Conversation:
             effects += self._on_output(output, sender, now, at)
         self._notice_stall(now)
         return [*effects, *self._show()]
+
+    def taken(self, stanza_ids: tuple[str, ...]) -> list[Effect]:
+        """The server has these stanzas, if they are of this chat."""
+        return [*self._outbox.taken(stanza_ids)]
 
     def bounced(self, stanza_id: str, condition: str, now: float) -> list[Effect]:
         """The server gave a stanza of ours back."""
@@ -265,8 +274,14 @@ class Conversation:
         outputs = self._instances.send(typed.text, now, fingerprint=key)
         stanzas = self._inject(outputs)
         ids = [each.stanza_id for each in stanzas]
-        sent = self._outbox.sent(typed, ids, self.protection, fingerprint=key)
-        return [*stanzas, sent]
+        gone = self._outbox.gone(
+            typed,
+            ids,
+            self.protection,
+            fingerprint=key,
+            will_be_confirmed=self._confirms(),
+        )
+        return [*stanzas, gone]
 
     def _on_output(
         self, output: otr.Output, sender: Jid, now: float, at: datetime

@@ -12,6 +12,7 @@ __all__ = [
     "Inbound",
     "MessageError",
     "MessageIn",
+    "MessagesTaken",
     "PresenceIn",
     "RosterItem",
     "RosterReceived",
@@ -48,6 +49,13 @@ class MessageError:
 
 
 @dataclass(frozen=True, slots=True)
+class MessagesTaken:
+    """The server has these messages of ours now (XEP-0198)."""
+
+    message_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class PresenceIn:
     """A resource became available or unavailable."""
 
@@ -80,4 +88,11 @@ class RosterReceived:
     is_push: bool
 
 
-Inbound = MessageIn | MessageError | PresenceIn | SubscriptionAsked | RosterReceived
+Inbound = (
+    MessageIn
+    | MessageError
+    | MessagesTaken
+    | PresenceIn
+    | SubscriptionAsked
+    | RosterReceived
+)

@@ -8,6 +8,7 @@ the person.
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
@@ -47,6 +48,16 @@ class Typed:
         return self.meant_for is None or self.meant_for == fingerprint
 
 
+@dataclass(slots=True)
+class _Untaken:
+    """A text that the server has not said it has."""
+
+    stanza_ids: set[str]
+    """Those of its stanzas that are not taken."""
+    protection: Protection
+    """What it went out under."""
+
+
 class Outbox:
     """The texts of one chat.
 
@@ -61,6 +72,8 @@ class Outbox:
         self._waiting: deque[Typed] = deque()
         self._by_stanza: dict[str, str] = {}
         """Stanza id -> message id, to tell which text an error answers."""
+        self._untaken: dict[str, _Untaken] = {}
+        """Given to the connection, and not confirmed by the server; by message id."""
         self._unheard: OrderedDict[str, bytes] = OrderedDict()
         """Sent since its key was last heard: message id -> fingerprint."""
 
@@ -107,15 +120,19 @@ class Outbox:
             replace(typed, meant_for=fingerprint) for typed in self._waiting
         )
 
-    def sent(
+    def gone(
         self,
         typed: Typed,
         stanza_ids: list[str],
         protection: Protection,
         *,
         fingerprint: bytes,
+        will_be_confirmed: bool,
     ) -> MessageStateChanged:
-        """A text went out in these stanzas, for this key."""
+        """A text went out in these stanzas, for this key.
+
+        Without a confirmation to come it counts as sent.
+        """
         self._unheard[typed.message_id] = fingerprint
         if len(self._unheard) > MAX_REMEMBERED:
             self._unheard.popitem(last=False)
@@ -123,7 +140,34 @@ class Outbox:
             self._by_stanza[stanza_id] = typed.message_id
         while len(self._by_stanza) > MAX_REMEMBERED:
             del self._by_stanza[next(iter(self._by_stanza))]
-        return self._changed(typed.message_id, MessageState.SENT, protection)
+        if not will_be_confirmed:
+            return self._changed(typed.message_id, MessageState.SENT, protection)
+        self._untaken[typed.message_id] = _Untaken(set(stanza_ids), protection)
+        return self._changed(typed.message_id, MessageState.SENDING, protection)
+
+    def taken(self, stanza_ids: Iterable[str]) -> list[MessageStateChanged]:
+        """The server has these stanzas: a text is sent when it has all of its."""
+        stanza_ids = frozenset(stanza_ids)
+        sent = []
+        for message_id, untaken in tuple(self._untaken.items()):
+            untaken.stanza_ids -= stanza_ids
+            if not untaken.stanza_ids:
+                del self._untaken[message_id]
+                sent.append(
+                    self._changed(message_id, MessageState.SENT, untaken.protection)
+                )
+        return sent
+
+    def cut_off(self) -> list[MessageStateChanged]:
+        """The connection is gone: what was not taken may or may not have arrived."""
+        uncertain = [
+            self._changed(message_id, MessageState.UNCERTAIN, untaken.protection)
+            for message_id, untaken in self._untaken.items()
+        ]
+        for message_id in self._untaken:
+            self._unheard.pop(message_id, None)
+        self._untaken.clear()
+        return uncertain
 
     def not_sent(self, typed: Typed, protection: Protection) -> MessageStateChanged:
         """A text that was taken is left unsent."""
@@ -137,6 +181,7 @@ class Outbox:
         if message_id is None:
             return []
         self._unheard.pop(message_id, None)
+        self._untaken.pop(message_id, None)
         contact = str(self._contact)
         error = UserError(
             ErrorCode.MESSAGE_BOUNCED, contact=contact, condition=condition

@@ -14,12 +14,14 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from typing import Final, NoReturn, final
+from xml.etree import ElementTree as ET
 
 from coykiosk.contract import Jid
 from coykiosk.errors import ErrorCode, UserError, first_user_error
 from coykiosk.ports import RandomBytes
 from coykiosk.session import stanzas
-from coykiosk.session.inbound import Inbound
+from coykiosk.session.acks import Acks, AcksBrokenError
+from coykiosk.session.inbound import Inbound, MessagesTaken
 from coykiosk.session.opening import Opened
 from coykiosk.session.stanzas import BaseXMPP, StanzaBase, tostring
 from coykiosk.session.wire import CLIENT, STREAM, STREAM_ERRORS, read_error, token
@@ -36,6 +38,7 @@ _MESSAGE: Final = "{" + CLIENT + "}message"
 _PRESENCE: Final = "{" + CLIENT + "}presence"
 _IQ: Final = "{" + CLIENT + "}iq"
 _STREAM_ERROR: Final = "{" + STREAM + "}error"
+_ACKS_BROKEN: Final = "acknowledgements"
 _END: Final = "</stream:stream>"
 _PASSING: Final = frozenset(
     {
@@ -83,6 +86,10 @@ class XmppStream(BaseXMPP):
         self._reader = opened.reader
         self._on_inbound = on_inbound
         self._random_bytes = random_bytes
+        self._acks = Acks()
+        self._is_started = False
+        self._asked = asyncio.Event()
+        """Something went out that the server will answer at once."""
         self._heard = asyncio.Event()
         self._over = asyncio.Event()
         self._failure: asyncio.Future[NoReturn] = self.loop.create_future()
@@ -95,12 +102,24 @@ class XmppStream(BaseXMPP):
 
     # --- for the owner --------------------------------------------------------------
 
+    def start(self) -> None:
+        """Take the stream over: what is sent after this is counted. Idempotent."""
+        if self._opened.bound.offers_acks and not self._is_started:
+            self.send_raw(self._acks.enable())
+        self._is_started = True
+
+    @property
+    def confirms(self) -> bool:
+        """Whether a `MessagesTaken` will follow each message that is sent now."""
+        return self._acks.are_expected
+
     async def run(self) -> None:
         """Read until the end; returns only if it was we who closed.
 
         Raises:
             UserError: CONNECTION_LOST, SERVER_CONFUSED or TOR_STOPPED: why it ended.
         """
+        self.start()
         self._is_running = True
         try:
             async with asyncio.TaskGroup() as group:
@@ -151,7 +170,7 @@ class XmppStream(BaseXMPP):
         try:
             if not self._over.is_set() and not self._is_closing:
                 self._is_closing = True
-                self.send_raw(_END)
+                self.send_raw(self._acks.count() + _END)
                 await self._stream.drain()
             if self._is_running:
                 await self._over.wait()
@@ -177,7 +196,7 @@ class XmppStream(BaseXMPP):
                 self._reader.head
             )
         for element in self._opened.bound.early:
-            self._spawn_event(element)
+            self._take_element(element)
         while True:
             self._take_all()
             if self._reader.is_ended:
@@ -193,9 +212,26 @@ class XmppStream(BaseXMPP):
     def _take_all(self) -> None:
         try:
             while (element := self._reader.next_stanza()) is not None:
-                self._spawn_event(element)
+                self._take_element(element)
         except XmlRefusedError as exc:
             raise self._confused(exc.condition) from exc
+
+    def _take_element(self, element: ET.Element) -> None:
+        if self._acks.is_ours(element):
+            self._take_ack(element)
+            return
+        self._acks.received(element)
+        self._spawn_event(element)
+
+    def _take_ack(self, element: ET.Element) -> None:
+        try:
+            answer, message_ids = self._acks.take(element)
+        except AcksBrokenError as exc:
+            raise self._confused(_ACKS_BROKEN) from exc
+        if answer:
+            self.send_raw(answer)
+        if message_ids:
+            self._give(MessagesTaken(message_ids))
 
     def _take(self, stanza: StanzaBase) -> StanzaBase | None:
         """Look at a stanza before slixmpp does; None keeps it from slixmpp."""
@@ -263,15 +299,23 @@ class XmppStream(BaseXMPP):
         shortest, longest = PING_EVERY_S
         while True:
             part = int.from_bytes(self._random_bytes(4)) / 2**32
-            await asyncio.sleep(shortest + part * (longest - shortest))
-            self._heard.clear()
-            self.send(stanzas.ping(self._server, message_id=self.new_id()))
+            try:
+                async with asyncio.timeout(shortest + part * (longest - shortest)):
+                    await self._asked.wait()
+            except TimeoutError:
+                self._expect_an_answer()
+                self.send(stanzas.ping(self._server, message_id=self.new_id()))
+            self._asked.clear()
             try:
                 async with asyncio.timeout(PING_LIMIT_S):
                     await self._heard.wait()
             except TimeoutError as exc:
                 error = UserError(ErrorCode.CONNECTION_LOST, server=self._server)
                 raise error from exc
+
+    def _expect_an_answer(self) -> None:
+        self._heard.clear()
+        self._asked.set()
 
     async def _wait_for_failure(self) -> NoReturn:
         await self._failure
@@ -288,10 +332,17 @@ class XmppStream(BaseXMPP):
         """Write a stanza at once: slixmpp's queue would swallow errors."""
         if isinstance(data, str):
             self.send_raw(data)
-        else:
-            self.send_raw(
-                tostring(data.xml, xmlns=self.default_ns, stream=self, top_level=True)
-            )
+            return
+        text = tostring(data.xml, xmlns=self.default_ns, stream=self, top_level=True)
+        is_message = data.xml.tag == _MESSAGE
+        try:
+            question = self._acks.sent(data.xml.get("id", "") if is_message else None)
+        except AcksBrokenError:
+            self.exception(self._confused(_ACKS_BROKEN))
+            return
+        if question:
+            self._expect_an_answer()
+        self.send_raw(text + question)
 
     def send_raw(self, data: str | bytes) -> None:
         """Write bytes."""

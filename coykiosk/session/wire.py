@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 from coykiosk.ports import RandomBytes
 
 __all__ = [
+    "ACKS",
     "BIND",
     "CLIENT",
     "DATA_FORM",
@@ -37,6 +38,7 @@ __all__ = [
     "without_illegal_characters",
 ]
 
+ACKS: Final = "urn:xmpp:sm:3"  # XEP-0198
 BIND: Final = "urn:ietf:params:xml:ns:xmpp-bind"  # RFC 6120, section 7
 CLIENT: Final = "jabber:client"
 DATA_FORM: Final = "jabber:x:data"  # XEP-0004

@@ -233,7 +233,7 @@ def _open_advice(chat: ChatView, name: str) -> str:
 def gutter(line: Line) -> str:
     """Return the three cells in front of each row of a message."""
     match line.state:
-        case MessageState.WAITING:
+        case MessageState.WAITING | MessageState.SENDING:
             return _WAITING_GUTTER
         case MessageState.FAILED:
             return _FAILED_GUTTER
@@ -254,7 +254,7 @@ def line_note(line: Line) -> str:
             return _("NOT SENT: it did not get through")
         case MessageState.UNCERTAIN:
             return _("may not have arrived; type it again if it matters")
-        case MessageState.SENT | None:
+        case MessageState.SENDING | MessageState.SENT | None:
             return "" if line.author is None else _mark_note(line)
         case _:
             assert_never(line.state)

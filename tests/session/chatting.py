@@ -40,6 +40,8 @@ class End:
     wire: deque[SendOtr] = field(default_factory=deque)
     events: list[Event] = field(default_factory=list)
     met: list[bytes] = field(default_factory=list)
+    is_confirmed: bool = False
+    """Whether the server tells what it has taken."""
 
     def __post_init__(self) -> None:
         draw = seeded(self.seed)
@@ -47,6 +49,7 @@ class End:
             self.peer.bare,
             instances=otr.Instances(self.key, TAGS[self.jid], draw),
             known_keys=self.known,
+            confirms=lambda: self.is_confirmed,
             random_bytes=draw,
         )
 

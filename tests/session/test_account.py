@@ -149,14 +149,14 @@ def test_text_typed_at_once_waits_and_is_sent_when_the_contact_has_accepted(
             leap(STILL_S)
             await bob.until(ContactAsked)
             bob.submit(AcceptContact(a))
+            sending = await alice.until(MessageStateChanged)
             sent = await alice.until(MessageStateChanged)
             heard = await bob.until(MessageReceived)
             assert accepted.state is MessageState.WAITING
             assert accepted.protection is Protection.OPEN
-            assert (sent.state, sent.message_id) == (
-                MessageState.SENT,
-                accepted.message_id,
-            )
+            assert sending.state is MessageState.SENDING
+            assert sent.state is MessageState.SENT
+            assert sent.message_id == sending.message_id == accepted.message_id
             assert heard.text == "are you there?"
 
     run_leaping(main)

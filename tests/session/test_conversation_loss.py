@@ -327,7 +327,13 @@ def test_question_of_one_device_leaves_the_exchange_of_another_alone() -> None:
 def test_goodbye_for_want_of_room_goes_to_the_device_it_is_for() -> None:
     draw = seeded(1)
     instances = otr.Instances(KEYS["alice"], 0x101, draw)
-    chat = Conversation(BOB.bare, instances=instances, known_keys=(), random_bytes=draw)
+    chat = Conversation(
+        BOB.bare,
+        instances=instances,
+        known_keys=(),
+        confirms=lambda: False,
+        random_bytes=draw,
+    )
     chat.went_online(0, ask_at=float("inf"))
     devices = {}
     for number in range(9):

@@ -18,6 +18,7 @@ from coykiosk.session.inbound import (
     Inbound,
     MessageError,
     MessageIn,
+    MessagesTaken,
     PresenceIn,
     RosterReceived,
     SubscriptionAsked,
@@ -84,6 +85,7 @@ class Bench:
         *,
         rest: bytes = b"",
         early: tuple[str, ...] = (),
+        offers_acks: bool = False,
         on_value: Callable[[Inbound], None] | None = None,
     ) -> None:
         reader = XmlReader(POST_AUTH_LIMITS)
@@ -93,7 +95,7 @@ class Bench:
         elements = tuple(ET.fromstring(text) for text in early)  # noqa: S314 - our own words
         opened = Opened(
             stream=self.wire,
-            bound=Bound(US, elements, "roster-1"),
+            bound=Bound(US, elements, "roster-1", offers_acks),
             reader=reader,
             channel_bound=False,
             pin="",
@@ -493,6 +495,128 @@ def test_stream_says_connection_lost_when_nothing_is_heard_after_a_ping() -> Non
     assert is_closed
 
 
+# --- acknowledgements (XEP-0198) ---------------------------------------------------------
+
+SM = "urn:xmpp:sm:3"
+ENABLE = f"<enable xmlns='{SM}'/>"
+ENABLED = f"<enabled xmlns='{SM}'/>".encode()
+
+
+def ack(count: int) -> bytes:
+    return f"<a xmlns='{SM}' h='{count}'/>".encode()
+
+
+def test_stream_asks_for_acknowledgements_only_where_they_are_offered() -> None:
+    without, _ = run_to_end(END)
+    bench, _ = run_to_end(END, offers_acks=True)
+
+    assert without.answers == []
+    assert bench.answers == [ENABLE]
+
+
+def test_stream_tells_what_the_server_has_taken() -> None:
+    async def main() -> Bench:
+        bench = Bench(offers_acks=True)
+        bench.stream.start()
+        for message_id in ("1" * 32, "2" * 32):
+            bench.stream.send_message(BOB, "?OTRv3?", message_id=message_id)
+        assert bench.stream.confirms
+        with pytest.raises(UserError):
+            await bench.run(ENABLED, ack(1), ack(1), ack(2), END)
+        return bench
+
+    bench = run_clean(main)
+
+    assert bench.answers[0] == ENABLE
+    assert all(text.endswith(f"<r xmlns='{SM}'/>") for text in bench.answers[1:])
+    assert bench.values == [MessagesTaken(("1" * 32,)), MessagesTaken(("2" * 32,))]
+
+
+def test_stream_counts_what_it_takes() -> None:
+    three = (
+        b"<presence from='bob@b.example'/>"
+        b"<message from='bob@b.example'><body>x</body></message>"
+        b"<iq type='result' id='nothing'/>"
+    )
+    ask = f"<r xmlns='{SM}'/>".encode()
+
+    bench, _ = run_to_end(three, ENABLED, ask, three, ask, END, offers_acks=True)
+
+    assert bench.answers[1:] == [ack(0).decode(), ack(3).decode()]
+
+
+def test_stream_takes_all_for_sent_when_the_server_cannot_count_after_all() -> None:
+    async def main() -> tuple[Bench, bool]:
+        bench = Bench(offers_acks=True)
+        bench.stream.start()
+        bench.stream.send_message(BOB, "?OTRv3?", message_id="1" * 32)
+        with pytest.raises(UserError):
+            await bench.run(f"<failed xmlns='{SM}'/>".encode(), END)
+        return bench, bench.stream.confirms
+
+    bench, confirms = run_clean(main)
+
+    assert bench.values == [MessagesTaken(("1" * 32,))]
+    assert not confirms
+
+
+def test_stream_ends_when_the_server_takes_what_it_was_never_sent() -> None:
+    bench, error = run_to_end(ENABLED, ack(1), offers_acks=True)
+
+    assert error.code is ErrorCode.SERVER_CONFUSED
+    assert error.facts["reason"] == "acknowledgements"
+    assert bench.values == []
+
+
+def test_stream_ends_when_the_server_never_says_what_it_has_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("coykiosk.session.acks.MAX_UNTAKEN", 3)
+
+    async def main() -> tuple[int, ErrorCode]:
+        bench = Bench(offers_acks=True)
+        bench.stream.start()
+        for _ in range(4):
+            bench.stream.send_message(BOB, "?OTRv3?", message_id="1" * 32)
+        with pytest.raises(UserError) as caught:
+            await bench.run()
+        return len(bench.answers), caught.value.code
+
+    assert run_clean(main) == (4, ErrorCode.SERVER_CONFUSED)
+
+
+def test_stream_says_what_it_has_taken_before_the_goodbye() -> None:
+    async def main() -> Bench:
+        has_come = asyncio.Event()
+        bench = Bench(offers_acks=True, on_value=lambda _: has_come.set())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bench.stream.run())
+            bench.wire.say(ENABLED, b"<presence from='bob@b.example'/>")
+            await has_come.wait()
+            closing = group.create_task(bench.stream.close())
+            await bench.wire.next_written()
+            bench.wire.say(END)
+            await closing
+        return bench
+
+    assert run_clean(main).answers == [ack(1).decode() + END.decode()]
+
+
+def test_stream_says_connection_lost_soon_when_a_message_is_not_taken() -> None:
+    async def main() -> tuple[ErrorCode, float]:
+        bench = Bench(offers_acks=True)
+        bench.stream.start()
+        bench.stream.send_message(BOB, "?OTRv3?", message_id="1" * 32)
+        with pytest.raises(UserError) as caught:
+            await bench.run()
+        return caught.value.code, asyncio.get_running_loop().time()
+
+    code, moment = run_jumping(main())
+
+    assert code is ErrorCode.CONNECTION_LOST
+    assert moment <= 61
+
+
 def test_stream_writes_nothing_by_itself_but_pings() -> None:
     """slixmpp would write a blank every 300 seconds."""
 
@@ -630,6 +754,23 @@ def test_two_accounts_exchange_messages_through_prosody(prosody: Prosody) -> Non
     assert asked.body == "?OTRv3?"
     assert asked.message_id == "1" * 32
     assert answered.body == "?OTR:" + "A" * 4000 + "."
+
+
+@pytest.mark.network
+def test_prosody_says_that_it_has_a_message(prosody: Prosody) -> None:
+    async def main() -> tuple[bool, Inbound]:
+        alice = Person(await sign_in(prosody))
+        alice.stream.start()
+        confirms = alice.stream.confirms
+        async with asyncio.TaskGroup() as group:
+            group.create_task(alice.stream.run())
+            nobody = Jid("nobody", alice.jid.domainpart)
+            alice.stream.send_message(nobody, "?OTRv3?", message_id="4" * 32)
+            taken = await alice.next_of(MessagesTaken)
+            await alice.stream.close()
+        return confirms, taken
+
+    assert run_clean(main) == (True, MessagesTaken(("4" * 32,)))
 
 
 @pytest.mark.network

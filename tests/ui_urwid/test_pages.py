@@ -513,6 +513,7 @@ def test_chat_hands_nothing_over_while_it_says_stop() -> None:
     ("state", "gutter", "note"),
     [
         (MessageState.WAITING, "..|", "(waits until the chat is encrypted"),
+        (MessageState.SENDING, "..|", ""),
         (MessageState.SENT, "~ |", ""),
         (MessageState.FAILED, "XX|", "(NOT SENT"),
         (MessageState.UNCERTAIN, "??|", "(may not have arrived; type it again"),

@@ -1,0 +1,92 @@
+"""A text counts as sent when the server has it, and not when it was written."""
+
+import pytest
+
+from coykiosk.contract import MessageState, MessageStateChanged, Protection
+from tests.session.chatting import BOB, NOON, Pair
+
+SENDING, SENT = MessageState.SENDING, MessageState.SENT
+FAILED, UNCERTAIN = MessageState.FAILED, MessageState.UNCERTAIN
+
+
+@pytest.fixture
+def pair() -> Pair:
+    pair = Pair()
+    pair.secure()
+    pair.alice.is_confirmed = True
+    return pair
+
+
+def say(pair: Pair, text: str) -> str:
+    """Let Alice say something; returns the id of its stanza."""
+    pair.say(pair.alice, text)
+    return pair.alice.wire[-1].stanza_id
+
+
+def test_text_is_sent_when_the_server_has_it(pair: Pair) -> None:
+    stanza_id = say(pair, "hello")
+    before = pair.alice.fates
+    pair.alice.take(pair.alice.chat.taken(("of another chat",)))
+    pair.alice.take(pair.alice.chat.taken((stanza_id,)))
+    pair.alice.take(pair.alice.chat.taken((stanza_id,)))
+
+    assert before == {"hello": [SENDING]}
+    assert pair.alice.fates == {"hello": [SENDING, SENT]}
+
+
+def test_text_is_sent_at_once_where_the_server_does_not_tell(pair: Pair) -> None:
+    pair.alice.is_confirmed = False
+
+    stanza_id = say(pair, "hello")
+    pair.alice.take(pair.alice.chat.taken((stanza_id,)))
+
+    assert pair.alice.fates == {"hello": [SENT]}
+
+
+def test_text_may_not_have_arrived_when_the_connection_broke_before(
+    pair: Pair,
+) -> None:
+    stanza_id = say(pair, "taken")
+    say(pair, "who knows")
+    pair.alice.take(pair.alice.chat.taken((stanza_id,)))
+
+    pair.alice.take(pair.alice.chat.went_offline())
+    pair.alice.take(pair.alice.chat.went_offline())
+
+    assert pair.alice.fates == {
+        "taken": [SENDING, SENT],
+        "who knows": [SENDING, UNCERTAIN],
+    }
+
+
+def test_text_is_told_to_be_uncertain_once(pair: Pair) -> None:
+    """The connection broke, and then the contact came with new keys."""
+    say(pair, "who knows")
+    pair.alice.wire.clear()
+    pair.alice.take(pair.alice.chat.went_offline())
+    pair.alice.take(pair.alice.chat.went_online(pair.now, ask_at=float("inf")))
+
+    pair.alice.take(pair.alice.chat.receive(BOB, "?OTRv3?", pair.now, NOON))
+    pair.carry()
+
+    assert pair.alice.fates == {"who knows": [SENDING, UNCERTAIN]}
+
+
+def test_text_that_came_back_is_never_sent(pair: Pair) -> None:
+    stanza_id = say(pair, "back")
+    pair.alice.take(pair.alice.chat.bounced(stanza_id, "gone", pair.now))
+    pair.alice.take(pair.alice.chat.taken((stanza_id,)))
+    pair.alice.take(pair.alice.chat.went_offline())
+
+    assert pair.alice.fates == {"back": [SENDING, FAILED]}
+
+
+def test_text_keeps_the_protection_that_it_went_out_under(pair: Pair) -> None:
+    stanza_id = say(pair, "hello")
+    pair.alice.take(pair.alice.chat.receive(BOB, "in clear", pair.now, NOON))
+
+    pair.alice.take(pair.alice.chat.taken((stanza_id,)))
+
+    assert pair.alice.chat.protection is Protection.STOP
+    changed = pair.alice.of(MessageStateChanged)[-1]
+    assert (changed.state, changed.protection) == (SENT, Protection.PRIVATE)
