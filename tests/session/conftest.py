@@ -25,6 +25,7 @@ from cryptography.x509.oid import NameOID
 
 from coykiosk.register.servers import Registration, Route, TlsMode
 from coykiosk.session.certificates import Authorities, spki_hash
+from tests.support.ending import end
 
 DOMAIN = "practice.example"
 
@@ -225,8 +226,7 @@ def start_prosody(
             time.sleep(0.05)
         yield server
     finally:
-        process.terminate()
-        process.wait(10)
+        end(process)
 
 
 def _is_open(port: int) -> bool:

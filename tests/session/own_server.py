@@ -1,8 +1,6 @@
 """A Prosody of a test's own: two domains on one process, which can be restarted."""
 
 import asyncio
-import os
-import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
@@ -11,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.session.conftest import DOMAIN, PLUGINS, free_port, make_identity
+from tests.support.ending import end
 from tests.support.headless import eventually
 
 OTHER_DOMAIN: Final = "other.example"
@@ -80,8 +79,7 @@ class OwnServer:
 
     async def stop(self) -> None:
         if self._process is not None:
-            os.kill(self._process.pid, signal.SIGTERM)
-            await asyncio.to_thread(self._process.wait, 10)
+            await asyncio.to_thread(end, self._process)
             self._process = None
 
     def accounts(self, domain: str = DOMAIN) -> set[str]:
