@@ -73,16 +73,11 @@ def _explained(name: str, sentence: str) -> urwid.Widget:
 
 def _marks_rows() -> Rows:
     """Explain the marks that stand before each row of a message."""
-    told = (
-        ("ok|", _("only the checked person can read it")),
-        ("~ |", _("only the other end can read it; we do not know who that is")),
-        ("--|", _("not encrypted: the servers on the way can read it")),
-        ("!!|", _("do not trust it")),
-        ("..|", _("waits; not sent yet")),
-        ("XX|", _("not sent, and it will not be")),
-    )
     heading = urwid.Text(_("The mark before a message says who could read it then:"))
-    return [heading, *(_explained(mark, words) for mark, words in told)]
+    return [
+        heading,
+        *(_explained(mark, words) for mark, words in wording.gutter_legend()),
+    ]
 
 
 def problem_rows(error: UserError) -> Rows:

@@ -20,7 +20,6 @@ from coykiosk.ui_urwid.untrusted import Kind, clean
 from coykiosk.ui_urwid.view import ChatView, Line, TorPhase, TorView, ViewState
 
 __all__ = [
-    "GUTTERS",
     "MARKS",
     "account_words",
     "address",
@@ -28,6 +27,7 @@ __all__ = [
     "chat_headline",
     "enrolment_steps",
     "gutter",
+    "gutter_legend",
     "line_note",
     "nick",
     "offline_words",
@@ -243,6 +243,25 @@ def gutter(line: Line) -> str:
             return GUTTERS[line.mark]
         case _:
             assert_never(line.state)
+
+
+def gutter_legend() -> tuple[tuple[str, str], ...]:
+    """Return every gutter that a message can have, and what it says."""
+    return (
+        (GUTTERS[Protection.CHECKED], _("only the checked person can read it")),
+        (
+            GUTTERS[Protection.PRIVATE],
+            _("only the other end can read it; we do not know who that is"),
+        ),
+        (
+            GUTTERS[Protection.OPEN],
+            _("not encrypted: the servers on the way can read it"),
+        ),
+        (GUTTERS[Protection.STOP], _("do not trust it")),
+        (_WAITING_GUTTER, _("waits, or is on its way; the server has it not yet")),
+        (_UNCERTAIN_GUTTER, _("may not have arrived; type it again if it matters")),
+        (_FAILED_GUTTER, _("not sent, and it will not be")),
+    )
 
 
 def line_note(line: Line) -> str:

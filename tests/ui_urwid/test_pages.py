@@ -47,6 +47,7 @@ from coykiosk.contract import (
 )
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import Circuit, Hop
+from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.actions import Where
 from coykiosk.ui_urwid.shell import Shell
 
@@ -529,6 +530,25 @@ def test_chat_marks_what_became_of_a_message(
     [row] = [row for row in person.rows() if row.endswith("hello")]
     assert row.startswith(gutter)
     assert note in person.sees()
+
+
+@pytest.mark.parametrize("state", MessageState)
+@pytest.mark.parametrize("mark", Protection)
+def test_help_explains_what_stands_before_a_message(
+    state: MessageState, mark: Protection
+) -> None:
+    accepted = MessageAccepted(SAM, "1", "hello", NOW, state, mark)
+    person = in_a_chat(accepted)
+    [row] = [row for row in person.rows() if row.endswith("hello")]
+
+    explained = dict(wording.gutter_legend())
+    person.presses("f1")
+    pages = []
+    for _ in range(4):
+        pages.append(person.sees())
+        person.presses("page down")
+
+    assert any(explained[row[:3]] in page for page in pages)
 
 
 @pytest.mark.hostile("G37")
