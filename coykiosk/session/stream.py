@@ -23,16 +23,12 @@ from coykiosk.session import stanzas
 from coykiosk.session.acks import Acks, AcksBrokenError
 from coykiosk.session.inbound import Inbound, MessagesTaken
 from coykiosk.session.opening import Opened
+from coykiosk.session.pulse import DeadError, Pulse
 from coykiosk.session.stanzas import BaseXMPP, StanzaBase, tostring
 from coykiosk.session.wire import CLIENT, STREAM, STREAM_ERRORS, read_error, token
 from coykiosk.session.xmlguard import XmlRefusedError
 
 __all__ = ["XmppStream"]
-
-PING_EVERY_S: Final = (60.0, 120.0)
-"""Uniform, so that it is no beacon of one program (XEP-0199)."""
-PING_LIMIT_S: Final = 60.0
-"""A server that is silent for so long after a ping is gone."""
 
 _MESSAGE: Final = "{" + CLIENT + "}message"
 _PRESENCE: Final = "{" + CLIENT + "}presence"
@@ -88,9 +84,7 @@ class XmppStream(BaseXMPP):
         self._random_bytes = random_bytes
         self._acks = Acks()
         self._is_started = False
-        self._asked = asyncio.Event()
-        """Something went out that the server will answer at once."""
-        self._heard = asyncio.Event()
+        self._pulse = Pulse(self._ping, random_bytes)
         self._over = asyncio.Event()
         self._failure: asyncio.Future[NoReturn] = self.loop.create_future()
         self._is_running = False
@@ -204,7 +198,7 @@ class XmppStream(BaseXMPP):
             data = await self._stream.read()
             if not data:
                 break
-            self._heard.set()
+            self._pulse.heard()
             self._reader.feed(data)
         if not self._is_closing:
             raise UserError(ErrorCode.CONNECTION_LOST, server=self._server)
@@ -295,27 +289,14 @@ class XmppStream(BaseXMPP):
     # --- staying alive ----------------------------------------------------------------
 
     async def _keep_alive(self) -> NoReturn:
-        """Find out that a connection is dead which nobody has closed."""
-        shortest, longest = PING_EVERY_S
-        while True:
-            part = int.from_bytes(self._random_bytes(4)) / 2**32
-            try:
-                async with asyncio.timeout(shortest + part * (longest - shortest)):
-                    await self._asked.wait()
-            except TimeoutError:
-                self._expect_an_answer()
-                self.send(stanzas.ping(self._server, message_id=self.new_id()))
-            self._asked.clear()
-            try:
-                async with asyncio.timeout(PING_LIMIT_S):
-                    await self._heard.wait()
-            except TimeoutError as exc:
-                error = UserError(ErrorCode.CONNECTION_LOST, server=self._server)
-                raise error from exc
+        try:
+            await self._pulse.watch()
+        except DeadError as exc:
+            error = UserError(ErrorCode.CONNECTION_LOST, server=self._server)
+            raise error from exc
 
-    def _expect_an_answer(self) -> None:
-        self._heard.clear()
-        self._asked.set()
+    def _ping(self) -> None:
+        self.send(stanzas.ping(self._server, message_id=self.new_id()))
 
     async def _wait_for_failure(self) -> NoReturn:
         await self._failure
@@ -341,7 +322,7 @@ class XmppStream(BaseXMPP):
             self.exception(self._confused(_ACKS_BROKEN))
             return
         if question:
-            self._expect_an_answer()
+            self._pulse.asked()
         self.send_raw(text + question)
 
     def send_raw(self, data: str | bytes) -> None:

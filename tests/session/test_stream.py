@@ -795,8 +795,8 @@ def test_a_message_to_nobody_comes_back_from_prosody(prosody: Prosody) -> None:
 def test_a_stream_pings_prosody_and_is_answered(
     prosody: Prosody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("coykiosk.session.stream.PING_EVERY_S", (0.0, 0.0))
-    monkeypatch.setattr("coykiosk.session.stream.PING_LIMIT_S", 10.0)
+    monkeypatch.setattr("coykiosk.session.pulse.PING_EVERY_S", (0.0, 0.0))
+    monkeypatch.setattr("coykiosk.session.pulse.PING_LIMIT_S", 10.0)
 
     async def main() -> None:
         opened = await sign_in(prosody)
