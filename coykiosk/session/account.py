@@ -135,6 +135,7 @@ class AccountSession:
             random_bytes=self._world.random_bytes,
         )
         stream.start()
+        stream.forbid_archive()
         self._stream = stream
         self._world.publish(
             AccountOnline(

@@ -47,6 +47,7 @@ __all__ = [
     "Iq",
     "Message",
     "StanzaBase",
+    "archive_nothing",
     "chat_message",
     "iq_error",
     "iq_result",
@@ -71,6 +72,8 @@ _EME: Final = "{urn:xmpp:eme:0}encryption"  # XEP-0380
 _NO_STORE: Final = "{urn:xmpp:hints}no-store"  # XEP-0334
 _NO_COPY: Final = "{urn:xmpp:hints}no-copy"
 _PRIVATE: Final = "{urn:xmpp:carbons:2}private"  # XEP-0280, section 8
+_ARCHIVE: Final = "urn:xmpp:mam:2"  # XEP-0313
+_PREFERENCES: Final = "{" + _ARCHIVE + "}prefs"
 _PING: Final = "{urn:xmpp:ping}ping"  # XEP-0199
 _BODY: Final = "{" + CLIENT + "}body"
 _ERROR: Final = "{" + CLIENT + "}error"
@@ -224,6 +227,19 @@ def ping(domain: str, *, message_id: str) -> Iq:
     iq = _iq("get", message_id)
     iq.xml.set("to", domain)
     ET.SubElement(iq.xml, _PING)
+    return iq
+
+
+def archive_nothing(*, message_id: str) -> Iq:
+    """Make the request that our server keep no message (XEP-0313, section 7).
+
+    The hints on each message say so too, but not every server heeds them, and who
+    writes to us may send none. A server without an archive says that it has none.
+    """
+    iq = _iq("set", message_id)
+    preferences = ET.SubElement(iq.xml, _PREFERENCES, {"default": "never"})
+    for exceptions in ("always", "never"):
+        ET.SubElement(preferences, "{" + _ARCHIVE + "}" + exceptions)
     return iq
 
 

@@ -155,6 +155,10 @@ class XmppStream(BaseXMPP):
         """
         self.send(stanzas.chat_message(to, body, message_id=message_id))
 
+    def forbid_archive(self) -> None:
+        """Ask our server to keep none of our messages; nothing waits for its answer."""
+        self.send(stanzas.archive_nothing(message_id=self.new_id()))
+
     async def close(self) -> None:
         """Say goodbye, wait until the server has done so too, and close.
 

@@ -182,7 +182,7 @@ c2s_direct_tls_ports = {{ {direct_port} }}
 s2s_ports = {{ }}
 plugin_paths = {{ "{plugins}" }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "register", "ping",
-  "private", "blocklist", "carbons", "offline", "smacks"{no_binding} }}
+  "private", "blocklist", "carbons", "offline", "smacks", "mam"{no_binding} }}
 modules_disabled = {{ "s2s", "http" }}
 allow_registration = {registration}
 c2s_require_encryption = true

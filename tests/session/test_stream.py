@@ -366,6 +366,23 @@ def test_stream_sends_a_message_at_once() -> None:
     assert "lang" not in text
 
 
+def test_stream_asks_the_server_to_keep_nothing() -> None:
+    async def main() -> list[str]:
+        bench = Bench()
+        bench.stream.forbid_archive()
+        with pytest.raises(UserError):
+            await bench.run(END)
+        return bench.answers
+
+    (request,) = run_clean(main)
+
+    assert re.fullmatch(
+        r'<iq type="set" id="[0-9a-f]{32}"><prefs xmlns="urn:xmpp:mam:2" '
+        r'default="never"><always /><never /></prefs></iq>',
+        request,
+    )
+
+
 def test_stream_says_goodbye_and_waits_for_the_servers() -> None:
     async def main() -> list[str]:
         bench = Bench()
@@ -771,6 +788,25 @@ def test_prosody_says_that_it_has_a_message(prosody: Prosody) -> None:
         return confirms, taken
 
     assert run_clean(main) == (True, MessagesTaken(("4" * 32,)))
+
+
+@pytest.mark.network
+def test_prosody_keeps_in_mind_that_it_is_to_keep_nothing(prosody: Prosody) -> None:
+    async def main() -> str:
+        alice = Person(await sign_in(prosody))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(alice.stream.run())
+            alice.stream.forbid_archive()
+            nobody = Jid("nobody", alice.jid.domainpart)
+            alice.stream.send_message(nobody, "?OTRv3?", message_id="5" * 32)
+            await alice.next_of(MessageError)  # so the request before it is done
+            await alice.stream.close()
+        return alice.jid.localpart
+
+    name = run_clean(main)
+
+    (preferences,) = prosody.directory.glob(f"**/archive_prefs/{name}.dat")
+    assert "[false] = false;" in preferences.read_text()
 
 
 @pytest.mark.network
