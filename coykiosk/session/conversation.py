@@ -13,11 +13,10 @@ until then, in order. There is no path on which it could go out in clear.
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, assert_never
+from typing import assert_never
 
 from coykiosk import otr
 from coykiosk.contract import (
-    ChatChanged,
     ChatPhase,
     Event,
     Failed,
@@ -31,6 +30,7 @@ from coykiosk.session.asking import Asking
 from coykiosk.session.contact_keys import ContactKeys
 from coykiosk.session.devices import Devices, SendOtr
 from coykiosk.session.outbox import Outbox, Typed
+from coykiosk.session.standing import ChatStanding
 
 __all__ = ["Conversation", "Effect", "KeyMet", "SendOtr"]
 
@@ -74,42 +74,26 @@ class Conversation:
         self._keys = ContactKeys(instances, known_keys)
         self._confirms = confirms
         self._random_bytes = random_bytes
-        self._is_online = False
         self._was_agreeing = False
-        self._plain_text_came = False
         self._told_too_old = False
         self._devices = Devices(self._contact, random_bytes)
         self._asking = Asking(random_bytes)
         self._outbox = Outbox(self._contact, random_bytes)
-        self._last_shown: ChatChanged | None = None
+        self._standing = ChatStanding(
+            self._contact, instances=instances, keys=self._keys, asking=self._asking
+        )
 
     # --- how the chat stands ------------------------------------------------
 
     @property
     def phase(self) -> ChatPhase:
         """How far the chat is on its way to being encrypted."""
-        if not self._is_online:
-            return ChatPhase.OFFLINE
-        state = self._instances.message_state
-        if self._instances.is_agreeing and state is not otr.MessageState.ENCRYPTED:
-            return ChatPhase.AGREEING
-        if self._asking.is_away and state is otr.MessageState.PLAINTEXT:
-            return ChatPhase.AWAY
-        return _PHASES[state]
+        return self._standing.phase
 
     @property
     def protection(self) -> Protection:
-        """Who could read what is typed now; decided by the worst fact."""
-        match self._instances.message_state:
-            case otr.MessageState.ENCRYPTED:
-                alarmed = self._plain_text_came or self._keys.is_in_doubt
-                return Protection.STOP if alarmed else Protection.PRIVATE
-            case otr.MessageState.FINISHED:
-                return Protection.STOP
-            case otr.MessageState.PLAINTEXT:
-                return Protection.OPEN
-            case _ as unreachable:
-                assert_never(unreachable)
+        """Who could read what is typed now."""
+        return self._standing.protection
 
     def deadline(self) -> float | None:
         """When `tick` is due next, in monotonic seconds."""
@@ -125,32 +109,32 @@ class Conversation:
         is_plain = self._instances.message_state is otr.MessageState.PLAINTEXT
         if is_plain and not self._asking.has_just_asked(now):
             self._asking.plan(ask_at)
-        return [*self.tick(now), *self._show(again=True)]
+        return [*self.tick(now), *self._standing.show(again=True)]
 
     def went_online(self, now: float, *, ask_at: float) -> list[Effect]:
         """The account is connected: go on where the chat stood."""
-        self._is_online = True
+        self._standing.is_online = True
         effects: list[Effect] = []
         if self._instances.message_state is otr.MessageState.PLAINTEXT:
             self._asking.plan(ask_at)
         else:
             effects += self._send_waiting(now)
-        return [*effects, *self.tick(now), *self._show()]
+        return [*effects, *self.tick(now), *self._standing.show()]
 
     def went_offline(self) -> list[Effect]:
         """The connection is gone; what is typed from now on waits."""
-        self._is_online = False
+        self._standing.is_online = False
         self._asking.forget()
-        return [*self._outbox.cut_off(), *self._show()]
+        return [*self._outbox.cut_off(), *self._standing.show()]
 
     def restart(self, now: float) -> list[Effect]:
         """Ask for OTR again, because the person wants it."""
         self._asking.forget()
         self._told_too_old = False
-        if not self._is_online:
+        if not self._standing.is_online:
             self._asking.plan(now)
             return []
-        return [*self._ask(now), *self._show()]
+        return [*self._ask(now), *self._standing.show()]
 
     def accept_new_key(self, fingerprint: bytes, now: float) -> list[Effect]:
         """The person takes the contact's new key for theirs: send what waits.
@@ -161,13 +145,13 @@ class Conversation:
             now: Monotonic seconds.
         """
         if fingerprint != self._keys.shown:
-            return self._show(again=True)
+            return [*self._standing.show(again=True)]
         if not self._keys.is_in_doubt:
             return []
         self._keys.accept(fingerprint)
         self._outbox.readdress(fingerprint)
         met = KeyMet(self._contact, fingerprint)
-        return [met, *self._send_waiting(now), *self._show()]
+        return [met, *self._send_waiting(now), *self._standing.show()]
 
     def send(self, text: str, now: float, at: datetime) -> list[Effect]:
         """Take a text the person typed; it goes out when OTR is up.
@@ -191,7 +175,7 @@ class Conversation:
         for output in outputs:
             effects += self._on_output(output, sender, now, at)
         self._notice_stall(now)
-        return [*effects, *self._show()]
+        return [*effects, *self._standing.show()]
 
     def taken(self, stanza_ids: tuple[str, ...]) -> list[Effect]:
         """The server has these stanzas, if they are of this chat."""
@@ -203,16 +187,16 @@ class Conversation:
         if told:
             return [*told]
         self._on_away(now)
-        return self._show()
+        return [*self._standing.show()]
 
     def tick(self, now: float) -> list[Effect]:
         """Do what time asks for."""
         effects: list[Effect] = []
-        if self._asking.is_due(now) and self._is_online:
+        if self._asking.is_due(now) and self._standing.is_online:
             effects += self._ask(now)
         effects += self._inject(self._instances.tick(now))
         self._notice_stall(now)
-        return [*effects, *self._send_waiting(now), *self._show()]
+        return [*effects, *self._send_waiting(now), *self._standing.show()]
 
     def end(self, now: float) -> list[Effect]:
         """Tell the contact that OTR ends here, and wipe its keys."""
@@ -246,7 +230,7 @@ class Conversation:
         return []
 
     def _inject(self, outputs: list[otr.Output]) -> list[SendOtr]:
-        return self._devices.address(outputs) if self._is_online else []
+        return self._devices.address(outputs) if self._standing.is_online else []
 
     def _send_waiting(self, now: float) -> list[Effect]:
         """Hand to OTR what waits, if OTR is up with a key the person may mean."""
@@ -289,7 +273,7 @@ class Conversation:
         effects: list[Effect] = []
         match output:
             case otr.Inject():
-                if self._is_online:
+                if self._standing.is_online:
                     effects = [self._devices.answer(output, sender)]
             case otr.Received():
                 effects = self._on_text(output, sender, at)
@@ -301,7 +285,7 @@ class Conversation:
                 self._devices.place(tag, sender)
                 effects = self._on_secured(output, now)
             case otr.EndedByPeer(fingerprint):
-                # `_show` tells what is left: another instance, or none.
+                # `show` tells what is left: another instance, or none.
                 self._outbox.heard(fingerprint)
             case otr.OfferTooOld():
                 effects = self._on_old_offer()
@@ -340,9 +324,9 @@ class Conversation:
         if self._keys.saw(secured):
             effects.append(KeyMet(self._contact, key))
         if not self._keys.alarms(key):
-            self._plain_text_came = False
+            self._standing.plain_text_came = False
         effects += self._outbox.renewed(key, self.protection)
-        return [*effects, *self._show(), *self._send_waiting(now)]
+        return [*effects, *self._standing.show(), *self._send_waiting(now)]
 
     def _on_old_offer(self) -> list[Effect]:
         """Tell once; the contact's program may repeat it with every message."""
@@ -355,32 +339,10 @@ class Conversation:
     def _on_plain_text(self, sender: Jid, text: str, at: datetime) -> list[Effect]:
         if self._instances.message_state is otr.MessageState.PLAINTEXT:
             return [self._received(sender, text, at, Protection.OPEN)]
-        self._plain_text_came = True
+        self._standing.plain_text_came = True
         return [self._received(sender, text, at, Protection.STOP)]
 
     def _received(
         self, sender: Jid, text: str, at: datetime, protection: Protection
     ) -> MessageReceived:
         return MessageReceived(self._contact, sender, text, at, protection)
-
-    def _show(self, *, again: bool = False) -> list[Effect]:
-        """Say how the chat stands, if that changed."""
-        self._keys.was_shown()
-        shown = ChatChanged(
-            chat=self._contact,
-            phase=self.phase,
-            protection=self.protection,
-            their_fingerprint=self._keys.shown,
-            key_is_new=self._keys.is_in_doubt,
-        )
-        if shown == self._last_shown and not again:
-            return []
-        self._last_shown = shown
-        return [shown]
-
-
-_PHASES: Final = {
-    otr.MessageState.ENCRYPTED: ChatPhase.ENCRYPTED,
-    otr.MessageState.FINISHED: ChatPhase.ENDED_BY_CONTACT,
-    otr.MessageState.PLAINTEXT: ChatPhase.ASKING,
-}
