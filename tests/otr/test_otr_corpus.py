@@ -26,14 +26,12 @@ from coykiosk.otr import (
     framing,
     ratchet,
 )
-from coykiosk.otr.engine import Engine
-from coykiosk.otr.messages import DataMessage
-from coykiosk.otr.ratchet import Opened, Ratchet
 from tests.fuzz.checks import Broken
 from tests.fuzz.engine import EngineTarget
 from tests.fuzz.parser import READERS, read_anything
 from tests.fuzz.program import Do, Program, Step
 from tests.fuzz.targets import kept, seeds
+from tests.otr.wiring import forget_what_was_taken
 
 ALICE, BOB = 0, 1
 MAX_ALLOCATED_BYTES = 128 * 1024
@@ -95,24 +93,6 @@ def test_reader_allocates_nothing_for_what_is_only_declared(
 
 def _forgets_the_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ratchet, "check_equal", lambda *_: None)
-
-
-def _forgets_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
-    rightly = Ratchet.open
-
-    def open_again(self: Ratchet, message: DataMessage) -> Opened:
-        for keys in self._pairs.values():
-            keys.receive_counter = 0
-        return rightly(self, message)
-
-    taken = Engine._on_data
-
-    def take_again(self: Engine, message: DataMessage, now: float) -> list[Output]:
-        self._taken.clear()
-        return taken(self, message, now)
-
-    monkeypatch.setattr(Ratchet, "open", open_again)
-    monkeypatch.setattr(Engine, "_on_data", take_again)
 
 
 def _tells(
@@ -242,8 +222,8 @@ _WRONG_ANSWER = (
             (_SAID, Step(Do.MANGLE, BOB, blob=b"\x00\xf0\1")),
             "unauthenticated input changed a session",
         ),
-        (_forgets_the_counter, (_SAID, _CARRIED, _CARRIED), "told without a trace"),
-        (_forgets_the_counter, (_SAID, _CARRIED, _LATER, _CARRIED), "taken twice"),
+        (forget_what_was_taken, (_SAID, _CARRIED, _CARRIED), "told without a trace"),
+        (forget_what_was_taken, (_SAID, _CARRIED, _LATER, _CARRIED), "taken twice"),
         (_tells(_of_another), (_SAID, _CARRIED), "wrong fingerprint"),
         (_tells(_altered), (_SAID, _CARRIED), "a text was altered"),
         (_tells(_promoted), (Step(Do.WRITE, blob=b"hi"),), "Received of nobody"),
@@ -262,8 +242,8 @@ _WRONG_ANSWER = (
     ],
     ids=[
         "forgets-the-mac",
-        "forgets-the-counter",
-        "forgets-the-counter-later",
+        "forgets-what-was-taken",
+        "forgets-what-was-taken-later",
         "names-another-author",
         "alters-a-text",
         "takes-clear-text-for-encrypted",

@@ -43,13 +43,13 @@ from coykiosk.otr import smp as smp_module
 from coykiosk.otr.ake import AKE_TIMEOUT_S
 from coykiosk.otr.dsa import PublicKey
 from coykiosk.otr.framing import armour
-from coykiosk.otr.messages import DataMessage, decode
-from coykiosk.otr.ratchet import Opened, Ratchet
+from coykiosk.otr.messages import decode
 from coykiosk.otr.wire import Reader, encode_int, encode_mpi
 from tests.otr.wiring import (
     TAGS,
     VECTORS,
     Pair,
+    forget_what_was_taken,
     recorded_key,
     redrawable,
 )
@@ -645,17 +645,6 @@ def test_machine_notices_a_text_that_comes_twice() -> None:
         bus.take("mallory", [Received(text, KEYS["mallory"].fingerprint)])
 
 
-def no_counter(patch: pytest.MonkeyPatch) -> None:
-    real = Ratchet.open
-
-    def forgetful(ratchet: Ratchet, message: DataMessage) -> Opened:
-        for keys in ratchet._pairs.values():
-            keys.receive_counter = 0
-        return real(ratchet, message)
-
-    patch.setattr(Ratchet, "open", forgetful)
-
-
 def no_mac(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ratchet_module, "check_equal", lambda *_: None)
 
@@ -672,7 +661,7 @@ def any_secret(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("fault", [no_counter, no_mac, any_key, any_secret])
+@pytest.mark.parametrize("fault", [forget_what_was_taken, no_mac, any_key, any_secret])
 def test_machine_finds_a_fault_that_is_put_in(
     monkeypatch: pytest.MonkeyPatch, fault: Callable[[pytest.MonkeyPatch], None]
 ) -> None:

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from coykiosk.otr import Inject, Instances, MessageState, Output, PrivateKey
 from coykiosk.otr.ake_states import draw_commit
 from coykiosk.otr.engine import Engine
 from coykiosk.otr.framing import Binary, armour, read
-from coykiosk.otr.messages import Message, decode
+from coykiosk.otr.messages import DataMessage, Message, decode
 from coykiosk.otr.primitives import RandomBytes
-from coykiosk.otr.ratchet import Ratchet
+from coykiosk.otr.ratchet import Opened, Ratchet
 from coykiosk.otr.wire import encode_mpi
 
 VECTORS: dict[str, Any] = json.loads(
@@ -169,3 +171,20 @@ def ratchet_of(end: Instances, tag: int) -> Ratchet:
     session = engine_of(end, tag)._session
     assert session is not None
     return session.ratchet
+
+
+def forget_what_was_taken(patch: pytest.MonkeyPatch) -> None:
+    """Put a fault in: a data message is taken however often it comes."""
+    opened, on_data = Ratchet.open, Engine._on_data
+
+    def open_again(ratchet: Ratchet, message: DataMessage) -> Opened:
+        for keys in ratchet._pairs.values():
+            keys.receive_counter = 0
+        return opened(ratchet, message)
+
+    def take_again(engine: Engine, message: DataMessage, now: float) -> list[Output]:
+        engine._taken.clear()
+        return on_data(engine, message, now)
+
+    patch.setattr(Ratchet, "open", open_again)
+    patch.setattr(Engine, "_on_data", take_again)
