@@ -161,7 +161,7 @@ class MessageState(Enum):
     SENDING = auto()
     """Given to the connection; the server has not said yet that it has it."""
     SENT = auto()
-    """The server has it."""
+    """The server has it; or, where it does not tell, it was given to it."""
     FAILED = auto()
     UNCERTAIN = auto()
     """It may not have arrived: the connection broke before the server said that it

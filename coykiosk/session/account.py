@@ -153,7 +153,6 @@ class AccountSession:
                         sent.to, sent.body, message_id=sent.stanza_id
                     ),
                     ask_not_before=self._ask_not_before,
-                    confirms=lambda: stream.confirms,
                 )
                 await stream.run()
                 keeping_time.cancel()

@@ -29,6 +29,7 @@ _STANZAS: Final = frozenset(
     "{" + CLIENT + "}" + name for name in ("iq", "message", "presence")
 )
 _PREFIX: Final = "{" + ACKS + "}"
+_NOTHING: Final[tuple[str, tuple[str, ...]]] = ("", ())
 
 
 class AcksBrokenError(Exception):
@@ -113,6 +114,7 @@ class Acks:
         match element.tag.removeprefix(_PREFIX), self._state:
             case "enabled", _State.ASKED:
                 self._state = _State.ON
+                return _NOTHING
             case "failed", _State.ASKED:
                 self._state = _State.OFF
                 return "", self._drop(len(self._untaken))
@@ -121,8 +123,7 @@ class Acks:
             case "a", _State.ON:
                 return "", self._take_count(element.get("h", ""))
             case _:
-                return "", ()
-        return "", ()
+                return _NOTHING
 
     def _take_count(self, text: str) -> tuple[str, ...]:
         count = int(text) if _COUNT.fullmatch(text) else _MODULUS

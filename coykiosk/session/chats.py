@@ -52,28 +52,21 @@ class Chats:
         self._conversations: dict[Jid, Conversation] = {}
         self._strangers = Strangers()
         self._send: Callable[[SendOtr], None] | None = None
-        self._confirms: Callable[[], bool] = lambda: False
         self._ask_not_before = 0.0
         self._changed = asyncio.Event()
 
     # --- the connection ---------------------------------------------------------
 
     def went_online(
-        self,
-        send: Callable[[SendOtr], None],
-        *,
-        ask_not_before: float,
-        confirms: Callable[[], bool],
+        self, send: Callable[[SendOtr], None], *, ask_not_before: float
     ) -> None:
         """There is a connection: go on where the chats stood.
 
         Args:
-            send: Puts an OTR message on the stream.
+            send: Puts an OTR message on the stream; a `MessagesTaken` follows.
             ask_not_before: When the first question may go out, monotonic seconds.
-            confirms: Whether a `MessagesTaken` follows each message.
         """
         self._send = send
-        self._confirms = confirms
         self._ask_not_before = ask_not_before
         for conversation in self._conversations.values():
             self._perform(
@@ -143,14 +136,10 @@ class Chats:
                 self._our_key, self._record.instance_tag, self._world.random_bytes
             ),
             known_keys=self._record.known.get(str(contact), ()),
-            confirms=self._will_confirm,
             random_bytes=self._world.random_bytes,
         )
         self._conversations[contact] = conversation
         return conversation
-
-    def _will_confirm(self) -> bool:
-        return self._confirms()
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         """Carry out what a conversation wants, in order."""

@@ -10,7 +10,6 @@ until then, in order. There is no path on which it could go out in clear.
                   ^____________ restart _______|
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -55,8 +54,6 @@ class Conversation:
         contact: Bare address.
         instances: The OTR engines for the contact's devices.
         known_keys: Fingerprints met before, 20 bytes each.
-        confirms: Whether the server will tell, by `taken`, what it has of that which
-            is sent now.
         random_bytes: Source of message ids.
     """
 
@@ -66,13 +63,11 @@ class Conversation:
         *,
         instances: otr.Instances,
         known_keys: tuple[bytes, ...],
-        confirms: Callable[[], bool],
         random_bytes: RandomBytes,
     ) -> None:
         self._contact = contact.bare
         self._instances = instances
         self._keys = ContactKeys(instances, known_keys)
-        self._confirms = confirms
         self._random_bytes = random_bytes
         self._was_agreeing = False
         self._told_too_old = False
@@ -258,14 +253,8 @@ class Conversation:
         outputs = self._instances.send(typed.text, now, fingerprint=key)
         stanzas = self._inject(outputs)
         ids = [each.stanza_id for each in stanzas]
-        gone = self._outbox.gone(
-            typed,
-            ids,
-            self.protection,
-            fingerprint=key,
-            will_be_confirmed=self._confirms(),
-        )
-        return [*stanzas, gone]
+        # Order matters: a stream may say at once that a stanza is taken.
+        return [self._outbox.gone(typed, ids, self.protection, key), *stanzas]
 
     def _on_output(
         self, output: otr.Output, sender: Jid, now: float, at: datetime

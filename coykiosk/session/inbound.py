@@ -50,7 +50,10 @@ class MessageError:
 
 @dataclass(frozen=True, slots=True)
 class MessagesTaken:
-    """The server has these messages of ours now (XEP-0198)."""
+    """The server has these messages of ours now (XEP-0198).
+
+    Or they were written to the stream, and this server does not tell more.
+    """
 
     message_ids: tuple[str, ...]
 

@@ -125,14 +125,9 @@ class Outbox:
         typed: Typed,
         stanza_ids: list[str],
         protection: Protection,
-        *,
         fingerprint: bytes,
-        will_be_confirmed: bool,
     ) -> MessageStateChanged:
-        """A text went out in these stanzas, for this key.
-
-        Without a confirmation to come it counts as sent.
-        """
+        """A text goes out in these stanzas, for this key."""
         self._unheard[typed.message_id] = fingerprint
         if len(self._unheard) > MAX_REMEMBERED:
             self._unheard.popitem(last=False)
@@ -140,7 +135,7 @@ class Outbox:
             self._by_stanza[stanza_id] = typed.message_id
         while len(self._by_stanza) > MAX_REMEMBERED:
             del self._by_stanza[next(iter(self._by_stanza))]
-        if not will_be_confirmed:
+        if not stanza_ids:  # nothing was left of it that could be sent
             return self._changed(typed.message_id, MessageState.SENT, protection)
         self._untaken[typed.message_id] = _Untaken(set(stanza_ids), protection)
         return self._changed(typed.message_id, MessageState.SENDING, protection)
@@ -197,9 +192,12 @@ class Outbox:
         self, fingerprint: bytes, protection: Protection
     ) -> list[MessageStateChanged]:
         """A session with this key began: what it has not answered may be lost."""
+        uncertain = self._take_unheard(fingerprint)
+        for message_id in uncertain:
+            self._untaken.pop(message_id, None)  # that the server has it is no comfort
         return [
             self._changed(message_id, MessageState.UNCERTAIN, protection)
-            for message_id in self._take_unheard(fingerprint)
+            for message_id in uncertain
         ]
 
     def _take_unheard(self, fingerprint: bytes) -> list[str]:

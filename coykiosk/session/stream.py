@@ -102,11 +102,6 @@ class XmppStream(BaseXMPP):
             self.send_raw(self._acks.enable())
         self._is_started = True
 
-    @property
-    def confirms(self) -> bool:
-        """Whether a `MessagesTaken` will follow each message that is sent now."""
-        return self._acks.are_expected
-
     async def run(self) -> None:
         """Read until the end; returns only if it was we who closed.
 
@@ -145,6 +140,9 @@ class XmppStream(BaseXMPP):
     def send_message(self, to: Jid, body: str, *, message_id: str) -> None:  # type: ignore[override]  # ours: one kind of message only
         """Send one OTR message, at once; dropped when the stream is gone.
 
+        `MessagesTaken` tells when the server has it; where the server does not tell
+        that, at once.
+
         Args:
             to: Bare or full JID.
             body: Begins with `?OTR`.
@@ -154,6 +152,8 @@ class XmppStream(BaseXMPP):
             UserError: ADDRESS_BAD.
         """
         self.send(stanzas.chat_message(to, body, message_id=message_id))
+        if not self._acks.are_expected:
+            self._give(MessagesTaken((message_id,)))
 
     def forbid_archive(self) -> None:
         """Ask our server to keep none of our messages; nothing waits for its answer."""

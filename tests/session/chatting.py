@@ -40,8 +40,8 @@ class End:
     wire: deque[SendOtr] = field(default_factory=deque)
     events: list[Event] = field(default_factory=list)
     met: list[bytes] = field(default_factory=list)
-    is_confirmed: bool = False
-    """Whether the server tells what it has taken."""
+    is_taken_at_once: bool = True
+    """Whether what this end sends is with its server at once."""
 
     def __post_init__(self) -> None:
         draw = seeded(self.seed)
@@ -49,7 +49,6 @@ class End:
             self.peer.bare,
             instances=otr.Instances(self.key, TAGS[self.jid], draw),
             known_keys=self.known,
-            confirms=lambda: self.is_confirmed,
             random_bytes=draw,
         )
 
@@ -58,6 +57,8 @@ class End:
             match effect:
                 case SendOtr():
                     self.wire.append(effect)
+                    if self.is_taken_at_once:
+                        self.take(self.chat.taken((effect.stanza_id,)))
                 case KeyMet(fingerprint=fingerprint):
                     self.met.append(fingerprint)
                 case _:

@@ -49,7 +49,10 @@ def test_text_typed_before_otr_waits_and_is_sent_when_it_is_up(pair: Pair) -> No
 
     assert waiting == [MessageState.WAITING]
     changed = pair.alice.of(MessageStateChanged)
-    assert [event.state for event in changed] == [MessageState.SENT]
+    assert [event.state for event in changed] == [
+        MessageState.SENDING,
+        MessageState.SENT,
+    ]
     received = pair.bob.of(MessageReceived)
     assert [event.text for event in received] == ["meet me at noon"]
 
@@ -141,7 +144,7 @@ def test_text_typed_to_one_key_is_not_sent_to_another_known_one() -> None:
     pair.carry()
 
     states = [event.state for event in pair.alice.of(MessageStateChanged)]
-    assert states == [MessageState.FAILED, MessageState.SENT]
+    assert states == [MessageState.FAILED, MessageState.SENDING, MessageState.SENT]
     read = [event.text for event in pair.bob.of(MessageReceived)]
     assert read == ["and who are you?"]
 

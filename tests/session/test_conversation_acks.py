@@ -13,7 +13,7 @@ FAILED, UNCERTAIN = MessageState.FAILED, MessageState.UNCERTAIN
 def pair() -> Pair:
     pair = Pair()
     pair.secure()
-    pair.alice.is_confirmed = True
+    pair.alice.is_taken_at_once = False
     return pair
 
 
@@ -34,13 +34,24 @@ def test_text_is_sent_when_the_server_has_it(pair: Pair) -> None:
     assert pair.alice.fates == {"hello": [SENDING, SENT]}
 
 
-def test_text_is_sent_at_once_where_the_server_does_not_tell(pair: Pair) -> None:
-    pair.alice.is_confirmed = False
+def test_text_of_which_nothing_is_left_to_be_sent_does_not_hang(pair: Pair) -> None:
+    pair.say(pair.alice, "\0")
 
-    stanza_id = say(pair, "hello")
+    assert pair.alice.fates == {"\0": [SENT]}
+
+
+def test_text_stays_uncertain_when_the_server_has_what_nobody_can_read(
+    pair: Pair,
+) -> None:
+    """The contact renewed the keys; then comes the server's word on the text before."""
+    stanza_id = say(pair, "who knows")
+    pair.alice.wire.clear()
+    pair.alice.take(pair.alice.chat.receive(BOB, "?OTRv3?", pair.now, NOON))
+    pair.carry()
+
     pair.alice.take(pair.alice.chat.taken((stanza_id,)))
 
-    assert pair.alice.fates == {"hello": [SENT]}
+    assert pair.alice.fates == {"who knows": [SENDING, UNCERTAIN]}
 
 
 def test_text_may_not_have_arrived_when_the_connection_broke_before(

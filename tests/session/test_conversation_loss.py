@@ -22,7 +22,8 @@ from tests.session.chatting import (
 )
 from tests.support.chance import seeded
 
-SENT, FAILED = MessageState.SENT, MessageState.FAILED
+SENDING, SENT = MessageState.SENDING, MessageState.SENT
+FAILED = MessageState.FAILED
 UNCERTAIN, WAITING = MessageState.UNCERTAIN, MessageState.WAITING
 QUERY = "?OTRv3?"
 
@@ -59,8 +60,8 @@ def test_text_that_a_restarted_contact_cannot_read_is_uncertain(
     pair.carry()
 
     assert pair.alice.fates == {
-        "moved to five": [SENT, UNCERTAIN],
-        "are you back?": [SENT],
+        "moved to five": [SENDING, SENT, UNCERTAIN],
+        "are you back?": [SENDING, SENT],
     }
     assert pair.bob.read == ["are you back?"]
 
@@ -74,7 +75,7 @@ def test_text_is_uncertain_when_an_error_line_led_to_new_keys(pair: Pair) -> Non
     pair.alice.take(pair.alice.chat.receive(BOB, line, pair.now, NOON))
     pair.carry()
 
-    assert pair.alice.fates == {"lost": [SENT, UNCERTAIN]}
+    assert pair.alice.fates == {"lost": [SENDING, SENT, UNCERTAIN]}
 
 
 def test_text_that_was_answered_is_certain_when_keys_are_renewed(pair: Pair) -> None:
@@ -86,7 +87,7 @@ def test_text_that_was_answered_is_certain_when_keys_are_renewed(pair: Pair) -> 
     ask(pair)
     pair.carry()
 
-    assert pair.alice.fates == {"read": [SENT]}
+    assert pair.alice.fates == {"read": [SENDING, SENT]}
 
 
 def test_text_that_was_answered_by_a_goodbye_is_certain(pair: Pair) -> None:
@@ -98,7 +99,7 @@ def test_text_that_was_answered_by_a_goodbye_is_certain(pair: Pair) -> None:
     pair.alice.take(pair.alice.chat.restart(pair.now))
     pair.carry()
 
-    assert pair.alice.fates == {"see you": [SENT]}
+    assert pair.alice.fates == {"see you": [SENDING, SENT]}
 
 
 def test_text_that_came_back_stays_failed_when_keys_are_renewed(pair: Pair) -> None:
@@ -109,7 +110,7 @@ def test_text_that_came_back_stays_failed_when_keys_are_renewed(pair: Pair) -> N
     ask(pair)
     pair.carry()
 
-    assert pair.alice.fates == {"back": [SENT, FAILED]}
+    assert pair.alice.fates == {"back": [SENDING, SENT, FAILED]}
 
 
 def test_unanswered_texts_are_remembered_up_to_a_bound(pair: Pair) -> None:
@@ -138,7 +139,7 @@ def test_text_waits_while_the_contact_may_have_changed_keys(pair: Pair) -> None:
     pair.carry()
 
     assert before == {"typed meanwhile": []}
-    assert pair.alice.fates == {"typed meanwhile": [SENT]}
+    assert pair.alice.fates == {"typed meanwhile": [SENDING, SENT]}
     assert pair.bob.read == ["typed meanwhile"]
 
 
@@ -202,7 +203,7 @@ def test_message_delivered_twice_leaves_everything_as_it_was(pair: Pair) -> None
     pair.alice.take(pair.alice.chat.receive(BOB, twice, pair.now, NOON))
 
     assert not pair.alice.wire
-    assert pair.alice.fates == {"read by bob": [SENT]}
+    assert pair.alice.fates == {"read by bob": [SENDING, SENT]}
     assert pair.alice.read == ["hi"]
 
 
@@ -243,7 +244,7 @@ def test_stranger_makes_no_text_look_lost(pair: Pair) -> None:
     pair.alice.take(pair.alice.chat.receive(BOB, "?OTR Error: x", pair.now, NOON))
     Stranger(pair).agrees()
 
-    assert pair.alice.fates == {"read by bob": [SENT]}
+    assert pair.alice.fates == {"read by bob": [SENDING, SENT]}
 
 
 @pytest.mark.hostile("G29")
@@ -257,7 +258,7 @@ def test_stranger_makes_no_text_look_read(pair: Pair) -> None:
     ask(pair)
     pair.carry()
 
-    assert pair.alice.fates == {"lost on the way": [SENT, UNCERTAIN]}
+    assert pair.alice.fates == {"lost on the way": [SENDING, SENT, UNCERTAIN]}
 
 
 @pytest.mark.hostile("G28")
@@ -331,7 +332,6 @@ def test_goodbye_for_want_of_room_goes_to_the_device_it_is_for() -> None:
         BOB.bare,
         instances=instances,
         known_keys=(),
-        confirms=lambda: False,
         random_bytes=draw,
     )
     chat.went_online(0, ask_at=float("inf"))

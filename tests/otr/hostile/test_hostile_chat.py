@@ -39,7 +39,6 @@ class Chat:
             BOB.bare,
             instances=self.pair.alice,
             known_keys=known,
-            confirms=lambda: False,
             random_bytes=seeded(1),
         )
         self.effects: list[Effect] = []
