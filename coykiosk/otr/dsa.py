@@ -5,6 +5,7 @@ for the library below loads y = 1 or a q that does not divide p-1 without a word
 A verification raises; it never returns a bool that could be forgotten.
 """
 
+from functools import lru_cache
 from typing import Final, Self, final
 
 from cryptography.exceptions import InvalidSignature
@@ -25,6 +26,7 @@ _Q_BITS: Final = 160
 _HALF_BYTES: Final = 20  # r and s, left-padded
 SIGNATURE_BYTES: Final = 2 * _HALF_BYTES
 _P_BITS: Final = 1024  # what every OTR client makes, and FIPS pairs with q
+_MAX_CHECKED: Final = 64
 # q has 160 bits, which is the length of a SHA-1 hash, so the reduced number
 # passes through "prehashed" untouched.
 _PREHASHED: Final = Prehashed(SHA1())  # noqa: S303 # carries a length, hashes nothing
@@ -37,9 +39,9 @@ class PublicKey:
     __slots__ = ("_key", "_q", "encoded", "fingerprint", "numbers")
 
     def __init__(self, numbers: dsa.DSAPublicNumbers) -> None:
-        _check(numbers)
-        self.numbers = numbers
         parameters = numbers.parameter_numbers
+        _check(parameters.p, parameters.q, parameters.g, numbers.y)
+        self.numbers = numbers
         self._key = numbers.public_key()
         self._q = parameters.q
         self.encoded = encode_short(_KEY_TYPE_DSA) + b"".join(
@@ -151,10 +153,13 @@ def _reduce(digest: bytes, q: int) -> bytes:
     return (int.from_bytes(digest, "big") % q).to_bytes(_HALF_BYTES, "big")
 
 
-def _check(numbers: dsa.DSAPublicNumbers) -> None:
-    """Refuse keys under which anybody could sign (FIPS 186-4, A.2 and 5.6.2.3)."""
-    parameters = numbers.parameter_numbers
-    p, q, g, y = parameters.p, parameters.q, parameters.g, numbers.y
+@lru_cache(maxsize=_MAX_CHECKED)
+def _check(p: int, q: int, g: int, y: int) -> None:
+    """Refuse keys under which anybody could sign (FIPS 186-4, A.2 and 5.6.2.3).
+
+    It takes as long as a signature, so a key that passed is remembered: contacts
+    renew their session keys often, and under the same long-term key.
+    """
     if q.bit_length() != _Q_BITS or p.bit_length() != _P_BITS:
         msg = f"public key: p of {p.bit_length()} bits, q of {q.bit_length()}"
         raise RemoteError(msg)

@@ -37,17 +37,18 @@ from coykiosk.otr.messages import (
     DataMessage,
     Message,
 )
+from coykiosk.otr.payload import (
+    TLV_DISCONNECTED,
+    extra_key_record,
+    pack,
+    read_extra_key_record,
+    unpack,
+)
 from coykiosk.otr.primitives import RandomBytes
 from coykiosk.otr.ratchet import Ratchet
 from coykiosk.otr.smp import Smp, SmpSession, SmpStep
 from coykiosk.otr.smp_messages import SMP_TLVS
-from coykiosk.otr.wire import (
-    INT_BYTES,
-    TLV_HEAD_BYTES,
-    Tlv,
-    encode_int,
-    read_tlvs,
-)
+from coykiosk.otr.wire import Tlv
 
 HEARTBEAT_AFTER_S: Final = 60.0
 """Silence of ours after which a received text is answered by an empty message.
@@ -56,15 +57,6 @@ Only an answer lets the keys rotate, and with them the past become unreadable.
 """
 KEY_CHANGE_S: Final = 30.0
 """How long a Signature may be on its way; a few round trips over a slow circuit."""
-PAD_TO_BYTES: Final = 256
-"""Every plaintext of ours is a multiple of this, so that its length tells little."""
-
-# OTRv3, "TLV record types"; 2 to 7 are in `smp_messages`.
-_TLV_PADDING: Final = 0
-_TLV_DISCONNECTED: Final = 1
-_TLV_EXTRA_KEY: Final = 8
-MAX_EXTRA_DATA_BYTES: Final = 0xFFFF - INT_BYTES  # a record holds 65,535 bytes
-_MAX_USE: Final = 0xFFFFFFFF
 _MAX_TAKEN: Final = 64
 
 
@@ -168,7 +160,7 @@ class Engine:
         cleaned = text.replace("\0", "").encode("utf-8", "replace")
         if not cleaned:
             return []
-        return self._seal(cleaned, (), now, flags=0)
+        return self._seal(pack(cleaned), now, flags=0)
 
     def smp_start(self, secret: str, question: str | None, now: float) -> list[Output]:
         """Begin to compare secrets; see `Instances.smp_start`."""
@@ -189,10 +181,7 @@ class Engine:
     ) -> tuple[bytes, list[Output]]:
         """Announce a use of the extra key; see `Instances.use_extra_key`."""
         session = self._need_session()
-        if not 0 <= use <= _MAX_USE or len(data) > MAX_EXTRA_DATA_BYTES:
-            msg = f"extra key: use {use:#x} with {len(data)} bytes"
-            raise LocalError(msg)
-        record = Tlv(_TLV_EXTRA_KEY, encode_int(use) + data)
+        record = extra_key_record(use, data)
         key = session.ratchet.extra_key
         return key, self._seal_record(record, now)
 
@@ -200,7 +189,7 @@ class Engine:
         """Tell the other end that we leave, and wipe; PLAINTEXT afterwards."""
         outputs: list[Output] = []
         if self._session is not None:
-            outputs += self._seal_record(Tlv(_TLV_DISCONNECTED, b""), now)
+            outputs += self._seal_record(Tlv(TLV_DISCONNECTED, b""), now)
             outputs += self._session.smp.close(now)
         self._ake.abandon()
         self._close_session()
@@ -271,36 +260,35 @@ class Engine:
             raise RemoteError(msg)
         opened = session.ratchet.open(message)
         self._taken.append(message.mac)
-        text, _, records = opened.plaintext.partition(b"\0")
+        payload = unpack(opened.plaintext)
         self.last_received = now
         outputs: list[Output] = []
-        if text:
-            shown = text.decode("utf-8", "replace")
+        if payload.text:
+            shown = payload.text.decode("utf-8", "replace")
             outputs.append(Received(shown, session.fingerprint, self.their_tag))
-        for tlv in _first_of_each_type(read_tlvs(records)):
-            if tlv.type == _TLV_DISCONNECTED:
+        for record in payload.records:
+            if record.type == TLV_DISCONNECTED:
                 return [*outputs, *self._finish(now)]
-            outputs += self._on_record(tlv, session, opened.extra_key, now)
-        if text and now - session.last_sent >= HEARTBEAT_AFTER_S:
-            outputs += self._seal(b"", (), now, flags=FLAG_IGNORE_UNREADABLE)
+            outputs += self._on_record(record, session, opened.extra_key, now)
+        if payload.text and now - session.last_sent >= HEARTBEAT_AFTER_S:
+            outputs += self._seal(pack(b""), now, flags=FLAG_IGNORE_UNREADABLE)
         return outputs
 
     def _on_record(
-        self, tlv: Tlv, session: _Session, extra_key: bytes, now: float
+        self, record: Tlv, session: _Session, extra_key: bytes, now: float
     ) -> list[Output]:
         """Take one record; padding and unknown ones are nothing to us.
 
         A new type begins here: a value in `events`, its name in `__init__`, and what
         session makes of it. Only the first of each type in a message comes here.
         """
-        if tlv.type in SMP_TLVS:
-            return self._on_smp(session.smp.receive(tlv, now), now)
-        if tlv.type == _TLV_EXTRA_KEY and len(tlv.value) >= INT_BYTES:
-            use = int.from_bytes(tlv.value[:INT_BYTES], "big")
-            data = tlv.value[INT_BYTES:]
-            who = session.fingerprint, self.their_tag
-            return [ExtraKey(extra_key, use, data, *who)]
-        return []
+        if record.type in SMP_TLVS:
+            return self._on_smp(session.smp.receive(record, now), now)
+        announced = read_extra_key_record(record)
+        if announced is None:
+            return []
+        who = session.fingerprint, self.their_tag
+        return [ExtraKey(extra_key, *announced, *who)]
 
     def _on_smp(self, step: SmpStep, now: float) -> list[Output]:
         outputs: list[Output] = []
@@ -333,19 +321,16 @@ class Engine:
         self._session = None
         return mac_keys
 
-    def _seal_record(self, tlv: Tlv, now: float) -> list[Output]:
+    def _seal_record(self, record: Tlv, now: float) -> list[Output]:
         """Send a record alone; nobody is told when it cannot be read."""
-        return self._seal(b"", (tlv,), now, flags=FLAG_IGNORE_UNREADABLE)
+        return self._seal(pack(b"", record), now, flags=FLAG_IGNORE_UNREADABLE)
 
-    def _seal(
-        self, text: bytes, tlvs: tuple[Tlv, ...], now: float, *, flags: int
-    ) -> list[Output]:
+    def _seal(self, plaintext: bytes, now: float, *, flags: int) -> list[Output]:
         session = self._need_session()
         session.last_sent = now
-        plaintext = text + b"\0" + b"".join(tlv.encode() for tlv in tlvs)
         return self._inject(
             session.ratchet.seal(
-                plaintext + _padding_for(len(plaintext)),
+                plaintext,
                 flags=flags,
                 sender_tag=self._our_tag,
                 receiver_tag=self.their_tag,
@@ -360,17 +345,3 @@ class Engine:
             max_chars=self._max_message_chars,
         )
         return [Inject(piece, self.their_tag) for piece in pieces]
-
-
-def _first_of_each_type(tlvs: list[Tlv]) -> list[Tlv]:
-    """Leave out repeated records, as libotr does: each could draw an answer."""
-    first: dict[int, Tlv] = {}
-    for tlv in tlvs:
-        first.setdefault(tlv.type, tlv)
-    return list(first.values())
-
-
-def _padding_for(n_bytes: int) -> bytes:
-    """Return the record that brings a plaintext to a multiple of PAD_TO_BYTES."""
-    n_padding = -(n_bytes + TLV_HEAD_BYTES) % PAD_TO_BYTES
-    return Tlv(_TLV_PADDING, bytes(n_padding)).encode()

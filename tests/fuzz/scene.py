@@ -10,12 +10,11 @@ from typing import Final
 from coykiosk.otr import Inject, Instances, Output
 from coykiosk.otr.framing import Binary, Fragment
 from coykiosk.otr.messages import DataMessage, Message, RevealSig, Signature
-from coykiosk.otr.wire import read_tlvs
+from coykiosk.otr.payload import TLV_DISCONNECTED, unpack
 from tests.fuzz.inside import plaintext_of
 from tests.fuzz.ledger import Ledger, Words, decoded, reading
 
 NAMES: Final = ("alice", "bob", "mallory")
-_TLV_DISCONNECTED: Final = 1  # OTRv3, "TLV record types"
 
 
 @dataclass(slots=True)
@@ -75,8 +74,7 @@ class Scene:
 
 
 def _ends(plaintext: bytes) -> bool:
-    records = plaintext.partition(b"\0")[2]
-    return any(tlv.type == _TLV_DISCONNECTED for tlv in read_tlvs(records))
+    return any(each.type == TLV_DISCONNECTED for each in unpack(plaintext).records)
 
 
 def _whole(texts: Iterable[str]) -> Iterator[Message]:

@@ -17,6 +17,7 @@ from coykiosk.otr.ake_states import (
     AwaitingRevealSig,
     AwaitingSig,
     Idle,
+    PendingCommit,
     draw_commit,
 )
 from coykiosk.otr.messages import (
@@ -139,12 +140,17 @@ def test_our_commit_leaves_an_exchange_alone_that_has_gone_further(state: str) -
     assert ake.awaits_answer
 
 
-@pytest.mark.parametrize("state", ["revealsig", "sig"])
-def test_held_commit_goes_on_when_it_is_answered(state: str) -> None:
-    """The other end was restarted in the middle, and has asked anew."""
+def holding_a_commit(state: str) -> tuple[Ake, PendingCommit]:
     ake = in_state(state)
     commit = draw_commit(redrawable("new"))
     ake.adopt(commit, 1)
+    return ake, commit
+
+
+@pytest.mark.parametrize("state", ["revealsig", "sig"])
+def test_held_commit_goes_on_when_it_is_answered(state: str) -> None:
+    """The other end was restarted in the middle, and has asked anew."""
+    ake, commit = holding_a_commit(state)
 
     step = ake.receive(STRANGE["key"], 2)
 
@@ -157,8 +163,7 @@ def test_held_commit_goes_on_when_it_is_answered(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["revealsig", "sig"])
 def test_bad_answer_to_a_held_commit_changes_nothing(state: str) -> None:
-    ake = in_state(state)
-    ake.adopt(draw_commit(redrawable("new")), 1)
+    ake, _ = holding_a_commit(state)
     before = ake.state
 
     with pytest.raises(RemoteError):
@@ -170,9 +175,7 @@ def test_bad_answer_to_a_held_commit_changes_nothing(state: str) -> None:
 
 @pytest.mark.parametrize("state", ["revealsig", "sig"])
 def test_held_commit_that_was_shown_elsewhere_is_made_anew(state: str) -> None:
-    ake = in_state(state)
-    commit = draw_commit(redrawable("new"))
-    ake.adopt(commit, 1)
+    ake, commit = holding_a_commit(state)
     commit.promise.is_kept = True
 
     step = ake.receive(STRANGE["key"], 2)

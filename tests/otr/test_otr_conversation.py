@@ -21,9 +21,10 @@ from coykiosk.otr import (
     Secured,
     Unreadable,
 )
-from coykiosk.otr.engine import HEARTBEAT_AFTER_S, KEY_CHANGE_S, PAD_TO_BYTES
+from coykiosk.otr.engine import HEARTBEAT_AFTER_S, KEY_CHANGE_S
 from coykiosk.otr.framing import WHITESPACE_TAG
 from coykiosk.otr.messages import DataMessage
+from coykiosk.otr.payload import PAD_TO_BYTES
 from coykiosk.otr.wire import Tlv
 from tests.otr.wiring import (
     TAGS,

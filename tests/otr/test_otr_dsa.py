@@ -184,3 +184,13 @@ def test_public_key_is_refused_when_q_is_composite() -> None:
 
     with pytest.raises(RemoteError, match="no prime"):
         PublicKey.read(Reader(numbers.encode()))
+
+
+@pytest.mark.hostile("G11")
+def test_public_key_is_refused_again_though_good_ones_are_remembered() -> None:
+    bad = dataclasses.replace(ALICE, y=1).encode()
+
+    for _ in range(2):
+        PublicKey.read(Reader(ALICE.encode()))
+        with pytest.raises(RemoteError, match="y does not generate"):
+            PublicKey.read(Reader(bad))

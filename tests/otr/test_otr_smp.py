@@ -18,7 +18,7 @@ from coykiosk.otr import (
     SmpOutcome,
     TooManyGuessesError,
 )
-from coykiosk.otr.engine import MAX_EXTRA_DATA_BYTES
+from coykiosk.otr.payload import MAX_EXTRA_DATA_BYTES
 from coykiosk.otr.primitives import Exponent
 from coykiosk.otr.smp import Smp
 from coykiosk.otr.smp_messages import MAX_QUESTION_BYTES

@@ -17,8 +17,8 @@ from coykiosk.otr import (
     SmpAsked,
     SmpEnded,
     SmpOutcome,
+    payload,
 )
-from coykiosk.otr import engine as engine_module
 from coykiosk.otr import framing as framing_module
 from coykiosk.otr.dsa import PublicKey, _reduce
 from coykiosk.otr.framing import Binary, Fragment, armour, read, split
@@ -119,14 +119,14 @@ class Transcript:
             case command:
                 assert command == "heartbeat"
                 engine = engine_of(end, TAGS[other(step["peer"])])
-                outputs = engine._seal(b"", (), 0, flags=0)
+                outputs = engine._seal(payload.pack(b""), 0, flags=0)
         return outputs
 
 
 @pytest.fixture
 def transcript(monkeypatch: pytest.MonkeyPatch) -> Transcript:
     """Two ends whose messages have no padding, as libotr's."""
-    monkeypatch.setattr(engine_module, "_padding_for", lambda _n_bytes: b"")
+    monkeypatch.setattr(payload, "_padding_for", lambda _n_bytes: b"")
     return Transcript(monkeypatch)
 
 

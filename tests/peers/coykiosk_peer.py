@@ -35,7 +35,6 @@ from coykiosk.otr import (
     draw_instance_tag,
 )
 from coykiosk.otr.keyfile.files import AccountKey, read_private_keys, write_private_keys
-from coykiosk.otr.messages import FLAG_IGNORE_UNREADABLE
 from coykiosk.otr.wire import Tlv
 from tests.peers.driver import b64, unb64
 
@@ -144,7 +143,7 @@ class CoykioskPeer:
             msg = "tlv: nobody is there"
             raise LocalError(msg)
         tlv = Tlv(int(kind), unb64(value))
-        return best._seal(b"", (tlv,), self._now, flags=FLAG_IGNORE_UNREADABLE)
+        return best._seal_record(tlv, self._now)
 
     def _tell_state(self) -> list[Output]:
         otr = self._otr

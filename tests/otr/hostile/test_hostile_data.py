@@ -18,7 +18,6 @@ from coykiosk.otr import (
     Received,
     SmpEnded,
     SmpOutcome,
-    Unreadable,
 )
 from coykiosk.otr.framing import WHITESPACE_TAG
 from coykiosk.otr.messages import DataHead, DataMessage
@@ -28,7 +27,7 @@ from coykiosk.otr.ratchet import PairKeys, Ratchet, derive_pair
 from coykiosk.otr.wire import Tlv, encode_int
 from tests.otr.hostile.forging import ForgedBob
 from tests.otr.hostile.forging_smp import ABORT, EXTRA_KEY, Mallory, agreed, record
-from tests.otr.hostile.watching import is_effect, standing
+from tests.otr.hostile.watching import REFUSED, is_effect, standing
 from tests.otr.wiring import (
     TAGS,
     Pair,
@@ -42,8 +41,6 @@ from tests.otr.wiring import (
 )
 
 BOB_FP = recorded_key("bob").fingerprint
-ERROR_LINE = Inject("?OTR Error: a message of yours could not be read")
-REFUSED: list[Output] = [Unreadable(), ERROR_LINE]
 
 
 def head_of(text: str) -> DataHead:

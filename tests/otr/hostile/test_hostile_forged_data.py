@@ -6,10 +6,8 @@ import hmac
 import pytest
 
 from coykiosk.otr import (
-    Inject,
     LocalError,
     MessageState,
-    Output,
     Received,
     RemoteError,
     Unreadable,
@@ -27,6 +25,7 @@ from coykiosk.otr.primitives import (
 from coykiosk.otr.ratchet import Ratchet
 from coykiosk.otr.wire import encode_data
 from tests.otr.hostile.forging import ForgedBob
+from tests.otr.hostile.watching import REFUSED
 from tests.otr.wiring import (
     TAGS,
     Pair,
@@ -41,8 +40,6 @@ from tests.otr.wiring import (
 )
 
 ALICE_FP = recorded_key("alice").fingerprint
-ERROR_LINE = Inject("?OTR Error: a message of yours could not be read")
-REFUSED: list[Output] = [Unreadable(), ERROR_LINE]
 
 
 def data_of(text: str) -> DataMessage:

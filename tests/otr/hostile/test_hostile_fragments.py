@@ -6,18 +6,16 @@ import tracemalloc
 import pytest
 
 from coykiosk.otr import (
-    Inject,
     Output,
     PrivateKey,
     Received,
     Secured,
-    Unreadable,
 )
 from coykiosk.otr.framing import armour
 from coykiosk.otr.wire import encode_int
 from tests.otr.hostile.forging import ForgedBob
 from tests.otr.hostile.forging_smp import agreed
-from tests.otr.hostile.watching import is_effect, standing, unlimited
+from tests.otr.hostile.watching import REFUSED, is_effect, standing, unlimited
 from tests.otr.wiring import (
     TAGS,
     Pair,
@@ -27,8 +25,6 @@ from tests.otr.wiring import (
 )
 
 BOB_FP = recorded_key("bob").fingerprint
-ERROR_LINE = Inject("?OTR Error: a message of yours could not be read")
-REFUSED: list[Output] = [Unreadable(), ERROR_LINE]
 
 
 # --- fragments ----------------------------------------------------------------------

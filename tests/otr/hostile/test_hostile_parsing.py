@@ -7,7 +7,6 @@ import pytest
 
 from coykiosk.otr import (
     ErrorLine,
-    Inject,
     MessageState,
     OfferTooOld,
     PlainReceived,
@@ -20,6 +19,7 @@ from coykiosk.otr.wire import encode_data, encode_int, encode_mpi
 from tests.otr.hostile.forging import ForgedBob
 from tests.otr.hostile.forging_smp import agreed
 from tests.otr.hostile.watching import (
+    ERROR_LINE,
     KINDS,
     Moment,
     before,
@@ -37,7 +37,6 @@ from tests.otr.wiring import (
 
 ALL_KINDS = [*KINDS, "data"]
 TYPES = {"commit": 2, "key": 10, "reveal_sig": 17, "sig": 18, "data": 3}
-ERROR_LINE = Inject("?OTR Error: a message of yours could not be read")
 STATES = ["plaintext", "encrypted", "finished"]
 ALICE_FP = recorded_key("alice").fingerprint
 

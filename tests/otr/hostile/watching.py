@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from types import BuiltinFunctionType, FunctionType, MethodType
 
-from coykiosk.otr import Instances, Received, Secured
+from coykiosk.otr import Inject, Instances, Output, Received, Secured, Unreadable
 from coykiosk.otr.framing import armour
 from coykiosk.otr.primitives import DhKeyPair
 from coykiosk.otr.ratchet import PairKeys
@@ -14,6 +14,9 @@ from tests.otr.wiring import Pair, injected, raw_of
 
 KINDS = ("commit", "key", "reveal_sig", "sig")
 """The messages of an exchange that Bob begins, in order."""
+ERROR_LINE = Inject("?OTR Error: a message of yours could not be read")
+REFUSED: list[Output] = [Unreadable(), ERROR_LINE]
+"""What comes of a data message that fails a check."""
 PLAIN_TYPES = (int, float, str, bytes, bool, type(None), Enum)
 FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, type)
 
