@@ -76,7 +76,7 @@ def run_inside(copy: Path) -> int:
     """Make and judge the mutants, in a process group that ends when we do."""
     # With CI set, Hypothesis draws the same examples each time.
     environment = os.environ | {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1"}
-    process = subprocess.Popen(  # noqa: S603 # our own words
+    process = subprocess.Popen(  # noqa: S603 # this Python, and nothing from outside
         [sys.executable, "-m", "tests.mutation.inside", _RESULT],
         cwd=copy,
         env=environment,

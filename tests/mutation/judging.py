@@ -9,14 +9,14 @@ happens in a fork is neither, and is reported as it is.
 """
 
 import gc
+import json
 import os
-import pickle
 import resource
 import signal
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Final, NoReturn
 
@@ -214,15 +214,14 @@ def _in_a_fork(work: Callable[[], Reach]) -> Reach:
         try:
             os.close(reading)
             _be_quiet()
-            with os.fdopen(writing, "wb") as pipe:
-                pickle.dump(work(), pipe)
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(asdict(work()), pipe)
         finally:
             os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        reach = pickle.load(pipe)  # noqa: S301 # of our own making
+    with os.fdopen(reading) as pipe:
+        reach = Reach(**json.load(pipe))
     os.waitpid(pid, 0)
-    assert isinstance(reach, Reach)
     return reach
 
 

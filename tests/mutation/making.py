@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import libcst as cst
 from mutmut.mutation import mutators
@@ -50,7 +50,8 @@ class Mutant:
 
 def add_operators() -> None:
     """Teach mutmut our operators; once in a process."""
-    known: list[tuple[type, Operator]] = mutators.mutation_operators  # type: ignore[assignment]  # a list, typed as less
+    # It is a list, and typed as less.
+    known = cast("list[tuple[type, Operator]]", mutators.mutation_operators)
     # Every str in the modules is the name of an encoding or a developer's word.
     place = [operator for _, operator in known].index(mutators.operator_string)
     known[place] = (cst.SimpleString, bytes_only(mutators.operator_string))
