@@ -11,10 +11,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from coykiosk import contract, values
-from coykiosk.contract import Command, CreateAccount, Event, Jid, Secret, UnlockVault
+from coykiosk.contract import (
+    Command,
+    CreateAccount,
+    Event,
+    Jid,
+    Secret,
+    UnlockVault,
+    commands,
+    events,
+)
 
-ROOMS = {contract.__name__, values.__name__}
-"""The contract, and the values that it hands on."""
+ROOMS = {commands.__name__, events.__name__, values.__name__}
+"""The two halves of the contract, and the values that it hands on."""
 VALUES = {Jid}
 """What both commands and events carry."""
 

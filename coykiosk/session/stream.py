@@ -21,6 +21,7 @@ from coykiosk.errors import ErrorCode, UserError, first_user_error
 from coykiosk.ports import RandomBytes
 from coykiosk.session import stanzas
 from coykiosk.session.acks import Acks, AcksBrokenError
+from coykiosk.session.answering import answer, is_from_server
 from coykiosk.session.inbound import Inbound, MessagesTaken
 from coykiosk.session.opening import Opened
 from coykiosk.session.pulse import DeadError, Pulse
@@ -251,10 +252,12 @@ class XmppStream(BaseXMPP):
     def _take_iq(self, iq: StanzaBase) -> StanzaBase | None:
         match iq.xml.get("type"):
             case "get" | "set":
-                self._answer(iq)
+                reply, value = answer(iq, self.account)
+                self.send(reply)
+                self._give(value)
                 return None
             case "result" if iq.xml.get("id") == self._opened.bound.roster_id:
-                if self._is_from_server(iq):
+                if is_from_server(iq, self.account):
                     roster = stanzas.read_roster(iq, self.account, is_push=False)
                     self._give(roster)
                 return None
@@ -262,24 +265,6 @@ class XmppStream(BaseXMPP):
                 return iq  # a request of slixmpp's own may be waiting for it
             case _:
                 return None
-
-    def _answer(self, request: StanzaBase) -> None:
-        """Answer a request; RFC 6120, section 8.2.3, wants every one answered."""
-        if stanzas.is_roster_push(request, self.account):
-            self.send(stanzas.iq_result(request))
-            roster = stanzas.read_roster(request, self.account, is_push=True)
-            self._give(roster)
-        elif stanzas.is_ping(request) and self._is_from_server(request):
-            # Only to our own server, which knows that we are here. A stranger
-            # would learn it, and how far away, from how fast we answer.
-            self.send(stanzas.iq_result(request))
-        else:
-            self.send(stanzas.iq_error(request))
-
-    def _is_from_server(self, iq: StanzaBase) -> bool:
-        own = self.account.bare
-        sender = stanzas.read_jid(iq.xml.get("from"), otherwise=own)
-        return sender in (own, self.account, Jid("", own.domainpart))
 
     def _take_stream_error(self, stanza: StanzaBase) -> NoReturn:
         condition = read_error(stanza.xml, STREAM_ERRORS).condition

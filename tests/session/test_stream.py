@@ -5,7 +5,7 @@ import re
 import selectors
 from collections.abc import Callable, Coroutine
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -772,55 +772,65 @@ def test_two_accounts_exchange_messages_through_prosody(prosody: Prosody) -> Non
     assert answered.body == "?OTR:" + "A" * 4000 + "."
 
 
-@pytest.mark.network
-def test_prosody_says_that_it_has_a_message(prosody: Prosody) -> None:
-    async def main() -> Inbound:
+class Written(NamedTuple):
+    """What came of one message to an address that nobody has."""
+
+    by: Jid
+    answer: Inbound
+
+
+def write_to_nobody(
+    prosody: Prosody,
+    awaited: type[Inbound],
+    *,
+    message_id: str,
+    before: Callable[[XmppStream], None] = lambda _: None,
+) -> Written:
+    async def main() -> Written:
         alice = Person(await sign_in(prosody))
-        alice.stream.start()
-        assert alice.stream._acks.are_expected
         async with asyncio.TaskGroup() as group:
             group.create_task(alice.stream.run())
+            before(alice.stream)
             nobody = Jid("nobody", alice.jid.domainpart)
-            alice.stream.send_message(nobody, "?OTRv3?", message_id="4" * 32)
-            taken = await alice.next_of(MessagesTaken)
+            alice.stream.send_message(nobody, "?OTRv3?", message_id=message_id)
+            answer = await alice.next_of(awaited)
             await alice.stream.close()
-        return taken
+        return Written(alice.jid, answer)
 
-    assert run_clean(main) == MessagesTaken(("4" * 32,))
+    written: Written = run_clean(main)
+    return written
+
+
+@pytest.mark.network
+def test_prosody_says_that_it_has_a_message(prosody: Prosody) -> None:
+    def expects(stream: XmppStream) -> None:
+        stream.start()
+        assert stream._acks.are_expected  # or the word would come from ourselves
+
+    written = write_to_nobody(
+        prosody, MessagesTaken, message_id="4" * 32, before=expects
+    )
+
+    assert written.answer == MessagesTaken(("4" * 32,))
 
 
 @pytest.mark.network
 def test_prosody_keeps_in_mind_that_it_is_to_keep_nothing(prosody: Prosody) -> None:
-    async def main() -> str:
-        alice = Person(await sign_in(prosody))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(alice.stream.run())
-            alice.stream.forbid_archive()
-            nobody = Jid("nobody", alice.jid.domainpart)
-            alice.stream.send_message(nobody, "?OTRv3?", message_id="5" * 32)
-            await alice.next_of(MessageError)  # so the request before it is done
-            await alice.stream.close()
-        return alice.jid.localpart
+    written = write_to_nobody(
+        prosody,
+        MessageError,  # it comes after the request was done
+        message_id="5" * 32,
+        before=XmppStream.forbid_archive,
+    )
 
-    name = run_clean(main)
-
+    name = written.by.localpart
     (preferences,) = prosody.directory.glob(f"**/archive_prefs/{name}.dat")
     assert "[false] = false;" in preferences.read_text()
 
 
 @pytest.mark.network
 def test_a_message_to_nobody_comes_back_from_prosody(prosody: Prosody) -> None:
-    async def main() -> Inbound:
-        alice = Person(await sign_in(prosody))
-        async with asyncio.TaskGroup() as group:
-            group.create_task(alice.stream.run())
-            nobody = Jid("nobody", alice.jid.domainpart)
-            alice.stream.send_message(nobody, "?OTRv3?", message_id="3" * 32)
-            error = await alice.next_of(MessageError)
-            await alice.stream.close()
-        return error
-
-    error = run_clean(main)
+    error = write_to_nobody(prosody, MessageError, message_id="3" * 32).answer
 
     assert isinstance(error, MessageError)
     assert (error.message_id, error.condition) == ("3" * 32, "service-unavailable")

@@ -1,14 +1,13 @@
-"""The seam: every value that may cross between the screen and the session.
+"""What the session tells the screen: what has happened, or what now is.
 
-Commands go down, named by a verb; events come up, named by what has happened or
-what now is. Both ends `match` on them and close with `assert_never`. Text
-crosses raw: cleaning is the screen's duty at the last moment. An event says what
-*is*, never what to redraw.
+Rule: an event says what *is*, never what to redraw. Text crosses raw: cleaning is
+the screen's duty at the last moment.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from coykiosk.contract.commands import Command
 from coykiosk.errors import UserError
 from coykiosk.ports import Circuit
 from coykiosk.values import (
@@ -18,154 +17,7 @@ from coykiosk.values import (
     MessageState,
     PracticeStep,
     Protection,
-    Secret,
 )
-
-__all__ = [
-    "AcceptContact",
-    "AcceptNewKey",
-    "AccountOffline",
-    "AccountOnline",
-    "AskCircuit",
-    "CancelCreation",
-    "ChatChanged",
-    "ChatPhase",
-    "CircuitKnown",
-    "Closed",
-    "Command",
-    "Connect",
-    "ContactAsked",
-    "CreateAccount",
-    "EnrolmentAdvanced",
-    "EnrolmentCancelled",
-    "EnrolmentStep",
-    "Event",
-    "Failed",
-    "Jid",
-    "MessageAccepted",
-    "MessageReceived",
-    "MessageState",
-    "MessageStateChanged",
-    "OpenChat",
-    "PracticeAdvanced",
-    "PracticeReady",
-    "PracticeStep",
-    "Protection",
-    "Quit",
-    "RefuseContact",
-    "RestartEncryption",
-    "Secret",
-    "SendMessage",
-    "ServerTried",
-    "Started",
-    "TorProgress",
-    "TorReady",
-    "TorStopped",
-    "UnlockVault",
-    "VaultUnlocked",
-]
-
-
-# --- commands: screen -> session -------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class UnlockVault:
-    """Open the vault with this passphrase and sign its accounts in."""
-
-    passphrase: Secret
-
-
-@dataclass(frozen=True, slots=True)
-class CreateAccount:
-    """The one action: make a new anonymous account and go online."""
-
-    passphrase: Secret | None
-    """Seals a new vault; None keeps nothing at all."""
-
-
-@dataclass(frozen=True, slots=True)
-class CancelCreation:
-    """Stop making an account; what was begun is undone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Connect:
-    """Try at once to bring the account back online."""
-
-
-@dataclass(frozen=True, slots=True)
-class OpenChat:
-    """Start an OTR chat with this contact."""
-
-    contact: Jid
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptContact:
-    """Talk with a stranger who asked."""
-
-    contact: Jid
-
-
-@dataclass(frozen=True, slots=True)
-class RefuseContact:
-    """Ignore a stranger who asked, for this session; they are told nothing."""
-
-    contact: Jid
-
-
-@dataclass(frozen=True, slots=True)
-class SendMessage:
-    """Send this text, as soon as the chat is encrypted and not before."""
-
-    chat: Jid
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class RestartEncryption:
-    """Ask the other end for OTR again."""
-
-    chat: Jid
-
-
-@dataclass(frozen=True, slots=True)
-class AcceptNewKey:
-    """Take a contact's new key for theirs, and send what waited."""
-
-    chat: Jid
-    fingerprint: bytes
-    """The key that was shown, 20 bytes; no other is accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class AskCircuit:
-    """Tell which relays the account's connection runs through."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """End every chat, sign out, wipe, and answer with `Closed`."""
-
-
-Command = (
-    UnlockVault
-    | CreateAccount
-    | CancelCreation
-    | Connect
-    | OpenChat
-    | AcceptContact
-    | RefuseContact
-    | SendMessage
-    | RestartEncryption
-    | AcceptNewKey
-    | AskCircuit
-    | Quit
-)
-
-
-# --- events: session -> screen ----------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

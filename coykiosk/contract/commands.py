@@ -1,0 +1,101 @@
+"""What the screen tells the session to do; each is named by a verb."""
+
+from dataclasses import dataclass
+
+from coykiosk.values import Jid, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockVault:
+    """Open the vault with this passphrase and sign its accounts in."""
+
+    passphrase: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class CreateAccount:
+    """The one action: make a new anonymous account and go online."""
+
+    passphrase: Secret | None
+    """Seals a new vault; None keeps nothing at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelCreation:
+    """Stop making an account; what was begun is undone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connect:
+    """Try at once to bring the account back online."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenChat:
+    """Start an OTR chat with this contact."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptContact:
+    """Talk with a stranger who asked."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class RefuseContact:
+    """Ignore a stranger who asked, for this session; they are told nothing."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class SendMessage:
+    """Send this text, as soon as the chat is encrypted and not before."""
+
+    chat: Jid
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartEncryption:
+    """Ask the other end for OTR again."""
+
+    chat: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptNewKey:
+    """Take a contact's new key for theirs, and send what waited."""
+
+    chat: Jid
+    fingerprint: bytes
+    """The key that was shown, 20 bytes; no other is accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskCircuit:
+    """Tell which relays the account's connection runs through."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """End every chat, sign out, wipe, and answer with `Closed`."""
+
+
+Command = (
+    UnlockVault
+    | CreateAccount
+    | CancelCreation
+    | Connect
+    | OpenChat
+    | AcceptContact
+    | RefuseContact
+    | SendMessage
+    | RestartEncryption
+    | AcceptNewKey
+    | AskCircuit
+    | Quit
+)
