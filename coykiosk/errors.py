@@ -6,9 +6,17 @@ holds a passphrase, a key or message text.
 """
 
 from enum import Enum, auto, unique
-from typing import final
+from typing import TypeVar, final
 
-__all__ = ["ErrorCode", "UserError", "first_user_error", "only_user_error"]
+__all__ = [
+    "ErrorCode",
+    "UserError",
+    "first_user_error",
+    "only_error",
+    "only_user_error",
+]
+
+E = TypeVar("E", bound=Exception)
 
 
 @unique
@@ -28,6 +36,8 @@ class ErrorCode(Enum):
     NO_SERVER_LEFT = auto()  # count
     SERVER_REFUSED = auto()  # server, condition
     SERVER_WANTS_MORE = auto()  # server, what
+    SERVER_WEB_ONLY = auto()  # server, url
+    SERVER_SKIPPED = auto()  # server
     SERVER_UNREACHABLE = auto()  # server
     SERVER_SILENT = auto()  # server
     SERVER_CONFUSED = auto()  # server, reason
@@ -80,20 +90,27 @@ def first_user_error(group: BaseExceptionGroup[UserError]) -> UserError:
 
     A TaskGroup wraps what its tasks raise; a person is told one thing at a time.
     """
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    assert isinstance(found, UserError)
+    found = only_error(group, UserError)
+    assert found is not None
     return found
 
 
-def only_user_error(group: BaseExceptionGroup[BaseException]) -> UserError | None:
-    """Return the first error of a group, unless something else is in there.
+def only_error(group: BaseExceptionGroup[BaseException], *kinds: type[E]) -> E | None:
+    """Return the first error of a group that holds nothing but these kinds.
 
     For `except BaseExceptionGroup`; an `except*` would wrap again what its block
     raises.
     """
-    user_errors, others = group.split(UserError)
-    if user_errors is None or others is not None:
+    ours, others = group.split(kinds)
+    if ours is None or others is not None:
         return None
-    return first_user_error(user_errors)
+    found: BaseException = ours
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    assert isinstance(found, kinds)
+    return found
+
+
+def only_user_error(group: BaseExceptionGroup[BaseException]) -> UserError | None:
+    """Return the first error of a group, unless something else is in there."""
+    return only_error(group, UserError)

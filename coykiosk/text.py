@@ -78,6 +78,14 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
         _("{server} wants more than a name and a password: {what}."),
         _("Nothing to do: the next server is tried."),
     ),
+    ErrorCode.SERVER_WEB_ONLY: Sentences(
+        _("{server} makes accounts on a web page only: {url}"),
+        _("A browser would show who you are, so this page is not opened for you."),
+    ),
+    ErrorCode.SERVER_SKIPPED: Sentences(
+        _("You went on from {server} to the next server."),
+        _("Nothing to do: the next server is tried."),
+    ),
     ErrorCode.SERVER_UNREACHABLE: Sentences(
         _("{server} cannot be reached through Tor."),
         _("Press F5 to try again; servers are often back within minutes."),
@@ -189,9 +197,11 @@ _FACTS: Final[dict[str, str]] = {
     "temporary-auth-failure": _("it is out of order"),
     "account-disabled": _("the account is blocked"),
     # what a server wants beside a name and a password
-    "captcha": _("a puzzle solved"),
-    "form": _("a form filled in"),
-    "web": _("a visit to its web page"),
+    "email": _("an e-mail address or a telephone number, which we never make up"),
+    "form": _("a form filled in that only you could fill in"),
+    "no-picture": _("a puzzle solved that cannot be shown here"),
+    "skipped": _("a puzzle solved, which you left out"),
+    "wrong-answers": _("a puzzle solved, and no answer was right"),
     # what its certificate lacks
     "expired": _("its certificate has run out, or this machine's clock is wrong"),
     "pin-changed": _("its key is not the one it had before"),

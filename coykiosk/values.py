@@ -14,8 +14,10 @@ __all__ = [
     "EnrolmentStep",
     "Jid",
     "MessageState",
+    "Picture",
     "PracticeStep",
     "Protection",
+    "Puzzle",
     "Secret",
 ]
 
@@ -166,6 +168,30 @@ class MessageState(Enum):
     UNCERTAIN = auto()
     """It may not have arrived: the connection broke before the server said that it
     has it, or the keys were renewed before an answer came."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Picture:
+    """A picture as greys; nothing of what it was packed in is left."""
+
+    width: int
+    height: int
+    greys: bytes
+    """A byte for each pixel, row by row; 0 is black, 255 white."""
+
+
+@dataclass(frozen=True, slots=True)
+class Puzzle:
+    """What a server wants to have answered by a person (XEP-0158)."""
+
+    server: str
+    question: str
+    """The server's own words; "" when the picture is all there is."""
+    picture: Picture | None
+    n_wrong: int
+    """How many answers of this person it has not taken."""
+    life_s: float
+    """How long the server waits for the answer."""
 
 
 class EnrolmentStep(Enum):

@@ -20,6 +20,8 @@ FACTS = {
     ErrorCode.NO_SERVER_LEFT: {"count"},
     ErrorCode.SERVER_REFUSED: {"server", "condition"},
     ErrorCode.SERVER_WANTS_MORE: {"server", "what"},
+    ErrorCode.SERVER_WEB_ONLY: {"server", "url"},
+    ErrorCode.SERVER_SKIPPED: {"server"},
     ErrorCode.SERVER_UNREACHABLE: {"server"},
     ErrorCode.SERVER_SILENT: {"server"},
     ErrorCode.SERVER_CONFUSED: {"server", "reason"},

@@ -26,6 +26,23 @@ class CancelCreation:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerPuzzle:
+    """Give this answer to the puzzle that lies before the person."""
+
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskAnotherPuzzle:
+    """Have the server show another puzzle."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkipServer:
+    """Leave the server that is being tried, and try the next one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Connect:
     """Try at once to bring the account back online."""
 
@@ -89,6 +106,9 @@ Command = (
     UnlockVault
     | CreateAccount
     | CancelCreation
+    | AnswerPuzzle
+    | AskAnotherPuzzle
+    | SkipServer
     | Connect
     | OpenChat
     | AcceptContact

@@ -17,6 +17,7 @@ from coykiosk.values import (
     MessageState,
     PracticeStep,
     Protection,
+    Puzzle,
 )
 
 
@@ -69,11 +70,20 @@ class EnrolmentAdvanced:
 
 
 @dataclass(frozen=True, slots=True)
+class PuzzleAsked:
+    """A server wants a person to answer this before it makes the account."""
+
+    puzzle: Puzzle
+
+
+@dataclass(frozen=True, slots=True)
 class ServerTried:
     """A server did not take us; the next one is tried."""
 
     server: str
     error: UserError
+    words: str = ""
+    """What the server itself said, if anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +212,7 @@ Event = (
     | TorStopped
     | VaultUnlocked
     | EnrolmentAdvanced
+    | PuzzleAsked
     | ServerTried
     | EnrolmentCancelled
     | AccountOnline

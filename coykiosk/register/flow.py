@@ -18,6 +18,9 @@ What an outcome leads to while REGISTERing (first rule that fits):
                                      onion all users share one slot)
     RegistrationClosed, NeedsForm,   leave
       NeedsCaptcha, WebOnly
+    PuzzleLost                       same way, new circuit, once; then leave
+    Skipped; not submitted           leave
+    Skipped; submitted               leave; the account may exist: unresolved
     Unreachable, CertificateBad      leave; the server's exit way comes up later
     Silent, Broken; not submitted    leave
     Silent, Broken; submitted        same way, new circuit, LOG_IN, once
@@ -33,7 +36,7 @@ and while LOGging_IN:
 cannot be reached keeps its place in line for its exit way, if its record allows
 exits, and that way is taken only when no onion of a better tier is left: an exit
 sees who is visited. So every server is visited at most once by each way, with at
-most 3 names, 1 more circuit and 1 login: at most 5 attempts a visit.
+most 3 names, 1 more circuit, 1 more puzzle and 1 login: 6 attempts a visit.
 
 States: NEW -start-> TRYING -feed-> TRYING | DONE; anything else is a FlowError.
 """
@@ -58,9 +61,11 @@ from coykiosk.register.steps import (
     NeedsCaptcha,
     NeedsForm,
     Outcome,
+    PuzzleLost,
     Refused,
     RegistrationClosed,
     Silent,
+    Skipped,
     Succeeded,
     Tried,
     Unreachable,
@@ -83,9 +88,11 @@ __all__ = [
     "NeedsCaptcha",
     "NeedsForm",
     "Outcome",
+    "PuzzleLost",
     "Refused",
     "RegistrationClosed",
     "Silent",
+    "Skipped",
     "Succeeded",
     "Tried",
     "Unreachable",
@@ -98,7 +105,7 @@ EXIT_LIMIT_S: Final = 30.0
 MAX_NAMES: Final = 3
 """Names per visit that may be taken already. Three random names of 31 bits are
 not all taken by chance: such a server says conflict and means something else."""
-MAX_ATTEMPTS_PER_VISIT: Final = MAX_NAMES + 2  # another circuit, and one login
+MAX_ATTEMPTS_PER_VISIT: Final = MAX_NAMES + 3  # a circuit, a puzzle, a login
 
 _NO_SUCH_ACCOUNT: Final = "not-authorized"  # RFC 6120, section 6.5.10
 _MAX_DRAWS: Final = 100
@@ -141,6 +148,7 @@ class Enrolment:
         self._is_started = False
         self._n_names = 0
         self._circuit_was_changed = False
+        self._puzzle_was_lost = False
         self._used_localparts: set[str] = set()
         self._tried: list[Tried] = []
         self._unresolved: list[Unresolved] = []
@@ -203,11 +211,14 @@ class Enrolment:
                 return self._attempt
             case Unreachable() | CertificateBad():
                 self._put_off += _later_ways(attempt)
-            case LoginRefused() | Confused():
+            case LoginRefused() | Confused() | Skipped(submitted=True):
                 self._keep_unresolved(attempt)
+            case PuzzleLost() if not self._puzzle_was_lost:
+                self._puzzle_was_lost = True
+                return self._register(attempt.server, attempt.route, fresh_circuit=True)
             case RegistrationClosed() | NeedsForm() | NeedsCaptcha() | WebOnly():
                 pass
-            case Silent() | Broken():
+            case Silent() | Broken() | Skipped() | PuzzleLost():
                 pass
             case never:
                 assert_never(never)
@@ -255,6 +266,7 @@ class Enrolment:
         (self._put_off if chosen in self._put_off else self._queue).remove(chosen)
         self._n_names = 1
         self._circuit_was_changed = False
+        self._puzzle_was_lost = False
         return self._register(*chosen, fresh_circuit=True)
 
     def _register(

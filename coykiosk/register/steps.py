@@ -23,9 +23,11 @@ __all__ = [
     "NeedsCaptcha",
     "NeedsForm",
     "Outcome",
+    "PuzzleLost",
     "Refused",
     "RegistrationClosed",
     "Silent",
+    "Skipped",
     "Succeeded",
     "Tried",
     "Unreachable",
@@ -62,15 +64,37 @@ class RegistrationClosed:
 class NeedsForm:
     """Registration wants a form filled in."""
 
+    what: str = "form"
+    """"email" for an address or number of the person, else "form"."""
+
 
 @dataclass(frozen=True, slots=True)
 class NeedsCaptcha:
-    """Registration wants a puzzle solved."""
+    """Registration wants a puzzle solved, and nobody has solved it."""
+
+    why: str = "no-picture"
+    """"no-picture" that can be shown, "wrong-answers", or "skipped"."""
+
+
+@dataclass(frozen=True, slots=True)
+class PuzzleLost:
+    """The stream was cut while a person was at the puzzle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """The person wanted to go on to the next server."""
+
+    submitted: bool
+    """True when the registration may have reached the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebOnly:
     """The server sends strangers to a web page."""
+
+    url: str = ""
+    """Its address, in the server's words: not to be trusted, never opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +146,8 @@ Outcome = (
     | RegistrationClosed
     | NeedsForm
     | NeedsCaptcha
+    | PuzzleLost
+    | Skipped
     | WebOnly
     | Unreachable
     | Silent

@@ -23,6 +23,7 @@ from coykiosk.register.servers import (
 )
 from coykiosk.session.enrol import NewAccount, NotFound, enrol, find_again
 from coykiosk.session.keeping import Keeping
+from coykiosk.session.person import Person
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 
@@ -34,6 +35,7 @@ async def make_account(
     *,
     keeping: Keeping,
     world: World,
+    person: Person,
     passphrase: Secret | None,
 ) -> tuple[Account, NewAccount]:
     """Make an account and sign in.
@@ -42,6 +44,7 @@ async def make_account(
         servers: The records to choose from.
         keeping: The profile; pending accounts in it are looked for first.
         world: The doors, the clocks and chance.
+        person: Whom a server's puzzle is shown to.
         passphrase: Seals a new vault first; None leaves `keeping` as it is.
 
     Raises:
@@ -64,6 +67,7 @@ async def make_account(
         new = await enrol(
             enrolment,
             world=world,
+            person=person,
             remember=partial(attempts.remember, enrolment),
             on_submitted=attempts.submitted,
         )

@@ -10,8 +10,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from coykiosk.contract import EnrolmentAdvanced, EnrolmentStep, Secret, ServerTried
-from coykiosk.errors import ErrorCode, UserError
+from coykiosk.contract import (
+    EnrolmentAdvanced,
+    EnrolmentStep,
+    Secret,
+    ServerTried,
+)
+from coykiosk.errors import ErrorCode, UserError, only_error
 from coykiosk.ports import IsolationKey
 from coykiosk.register.flow import (
     Attempt,
@@ -21,7 +26,9 @@ from coykiosk.register.flow import (
     GiveUp,
     LoginRefused,
     Outcome,
+    Refused,
     Silent,
+    Skipped,
     Succeeded,
     Unreachable,
 )
@@ -35,6 +42,8 @@ from coykiosk.session.opening import (
     open_session,
 )
 from coykiosk.session.outcomes import to_outcome, to_user_error_from_outcome
+from coykiosk.session.person import Person
+from coykiosk.session.solving import Solve, Solving, ask_nobody
 from coykiosk.session.world import World
 
 __all__ = ["NewAccount", "NotFound", "enrol", "find_again"]
@@ -65,6 +74,7 @@ async def enrol(
     enrolment: Enrolment,
     *,
     world: World,
+    person: Person,
     remember: Callable[[Identity, Route], Awaitable[None]],
     on_submitted: Callable[[Identity], None],
 ) -> NewAccount:
@@ -73,6 +83,7 @@ async def enrol(
     Args:
         enrolment: The machine that decides, not yet started.
         world: The doors, the clocks and chance.
+        person: Whom a server's puzzle is shown to.
         remember: Makes the credentials safe; awaited before they are used.
         on_submitted: Called before they go out: from now on the account may exist.
 
@@ -96,6 +107,7 @@ async def enrol(
                     limit_s=effect.limit_s,
                     isolation_key=isolation_key,
                     world=world,
+                    person=person,
                     on_submitted=on_submitted,
                 )
                 if isinstance(result, NewAccount):
@@ -127,6 +139,7 @@ async def find_again(
         limit_s=FIND_AGAIN_LIMIT_S,
         isolation_key=IsolationKey.fresh(world.random_bytes),
         world=world,
+        person=None,
         on_submitted=lambda _: None,
     )
     if isinstance(result, NewAccount):
@@ -141,7 +154,8 @@ async def find_again(
 def _tell_tried(enrolment: Enrolment, n_told: int, world: World) -> int:
     for tried in enrolment.tried[n_told:]:
         error = to_user_error_from_outcome(tried.outcome, server=tried.domain)
-        world.publish(ServerTried(tried.domain, error))
+        words = tried.outcome.text if isinstance(tried.outcome, Refused) else ""
+        world.publish(ServerTried(tried.domain, error, words))
     return len(enrolment.tried)
 
 
@@ -153,6 +167,7 @@ async def _attempt(
     limit_s: float,
     isolation_key: IsolationKey,
     world: World,
+    person: Person | None,
     on_submitted: Callable[[Identity], None],
 ) -> Outcome | NewAccount:
     """Dial, secure, register and sign in; tell how it ended."""
@@ -167,19 +182,17 @@ async def _attempt(
         if shown is not None:
             world.publish(EnrolmentAdvanced(shown, route.domain))
 
-    password = Secret(identity.password)
     try:
-        async with asyncio.timeout(limit_s):
-            opened = await open_session(
-                world.tor.dialer,
-                route,
-                localpart=identity.localpart,
-                password=password,
-                purpose=purpose,
-                isolation_key=isolation_key,
-                random_bytes=world.random_bytes,
-                on_step=on_step,
-            )
+        opened = await _open(
+            route,
+            identity,
+            purpose=purpose,
+            limit_s=limit_s,
+            isolation_key=isolation_key,
+            world=world,
+            person=person,
+            on_step=on_step,
+        )
     except TimeoutError:
         return Silent(submitted=is_submitted)
     except OpeningError as error:
@@ -188,9 +201,57 @@ async def _attempt(
         if error.code is ErrorCode.SERVER_UNREACHABLE:
             return Unreachable()
         raise
+    if opened is None:
+        return Skipped(submitted=is_submitted)
+    return NewAccount(identity, route, opened, isolation_key)
+
+
+async def _open(
+    route: Route,
+    identity: Identity,
+    *,
+    purpose: Purpose,
+    limit_s: float,
+    isolation_key: IsolationKey,
+    world: World,
+    person: Person | None,
+    on_step: Callable[[OpeningStep], None],
+) -> Opened | None:
+    """Open a session within a time; None when the person went on without it.
+
+    Raises:
+        TimeoutError: it took too long.
+        OpeningError, UserError: as `open_session`.
+    """
+    password = Secret(identity.password)
+    try:
+        async with asyncio.timeout(limit_s) as limit, asyncio.TaskGroup() as group:
+            solve: Solve = ask_nobody
+            if person is not None:
+                solve = Solving(person, route.domain, limit, limit_s)
+            opening = group.create_task(
+                open_session(
+                    world.tor.dialer,
+                    route,
+                    localpart=identity.localpart,
+                    password=password,
+                    purpose=purpose,
+                    isolation_key=isolation_key,
+                    random_bytes=world.random_bytes,
+                    on_step=on_step,
+                    solve=solve,
+                )
+            )
+            if person is not None:
+                person.watch(opening)
+    except BaseExceptionGroup as errors:
+        error = only_error(errors, OpeningError, UserError)
+        if error is None:
+            raise
+        raise error from errors
     finally:
         password.wipe()
-    return NewAccount(identity, route, opened, isolation_key)
+    return None if opening.cancelled() else opening.result()
 
 
 _PURPOSES = {

@@ -4,8 +4,11 @@ Rule: pure; a reason is a code and a server's condition, prose is the screen's.
 """
 
 from enum import Enum, auto, unique
+from typing import Final
 
-__all__ = ["NegotiationError", "OpeningReason", "StartOverError"]
+from coykiosk.errors import ErrorCode, UserError
+
+__all__ = ["NegotiationError", "OpeningReason", "StartOverError", "is_cut"]
 
 
 @unique
@@ -16,8 +19,13 @@ class OpeningReason(Enum):
     """The registration was answered with an error: condition, error_type, text."""
     REGISTRATION_CLOSED = auto()
     NEEDS_FORM = auto()
+    """condition: `email` for an address or number of the person, else `form`."""
     NEEDS_CAPTCHA = auto()
+    """condition: `no-picture` that we can show, `wrong-answers`, or `skipped`."""
     WEB_ONLY = auto()
+    """text: the address of the page; never opened."""
+    PUZZLE_LOST = auto()
+    """The connection ended while a person was at the challenge."""
     UNREACHABLE = auto()
     """Tor cannot get there."""
     BROKEN = auto()
@@ -66,3 +74,13 @@ class StartOverError(Exception):
     def __init__(self, offered: tuple[str, ...]) -> None:
         super().__init__("channel binding needs a new connection")
         self.offered = offered
+
+
+_CUTS: Final = frozenset({OpeningReason.BROKEN, OpeningReason.CONFUSED})
+
+
+def is_cut(error: NegotiationError | UserError) -> bool:
+    """Whether it is the connection that ended, in whatever way."""
+    if isinstance(error, UserError):
+        return error.code is ErrorCode.CONNECTION_LOST
+    return error.reason in _CUTS

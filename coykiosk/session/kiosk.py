@@ -14,6 +14,8 @@ from typing import Any, assert_never
 from coykiosk.contract import (
     AcceptContact,
     AcceptNewKey,
+    AnswerPuzzle,
+    AskAnotherPuzzle,
     AskCircuit,
     CancelCreation,
     Closed,
@@ -29,6 +31,7 @@ from coykiosk.contract import (
     RestartEncryption,
     Secret,
     SendMessage,
+    SkipServer,
     UnlockVault,
     VaultUnlocked,
 )
@@ -38,6 +41,7 @@ from coykiosk.session.account import AccountSession
 from coykiosk.session.creation import make_account, route_of
 from coykiosk.session.enrol import NewAccount
 from coykiosk.session.keeping import Keeping
+from coykiosk.session.person import Person
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 from coykiosk.vault.store import VaultStore
@@ -70,6 +74,7 @@ class Kiosk:
         self._group = asyncio.TaskGroup()
         self._accounts: dict[Jid, AccountSession] = {}
         self._background: list[asyncio.Task[None]] = []
+        self._person = Person(world.publish)
         self._creation: asyncio.Task[None] | None = None
         self._can_cancel = False
         """The creation is still making; what follows must not be interrupted."""
@@ -110,8 +115,8 @@ class Kiosk:
         match command:
             case CreateAccount(passphrase=passphrase):
                 self._start_creation(passphrase)
-            case CancelCreation():
-                self._cancel_creation()
+            case CancelCreation() | AnswerPuzzle() | AskAnotherPuzzle() | SkipServer():
+                self._on_creation(command)
             case UnlockVault(passphrase=passphrase):
                 self._in_background(
                     self._reporting(partial(self._unlock, passphrase), UnlockVault)
@@ -128,6 +133,19 @@ class Kiosk:
                 pass  # `_serve` has taken it.
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _on_creation(
+        self, command: CancelCreation | AnswerPuzzle | AskAnotherPuzzle | SkipServer
+    ) -> None:
+        match command:
+            case CancelCreation():
+                self._cancel_creation()
+            case AnswerPuzzle(answer=answer):
+                self._person.answer(answer)
+            case AskAnotherPuzzle():
+                self._person.another()
+            case SkipServer():
+                self._person.skip()
 
     def _tell_circuits(self) -> None:
         for account in self._accounts.values():
@@ -222,6 +240,7 @@ class Kiosk:
                 self._servers,
                 keeping=self._keeping,
                 world=self._world,
+                person=self._person,
                 passphrase=passphrase,
             )
         finally:

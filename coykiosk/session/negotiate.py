@@ -27,6 +27,7 @@ from xml.etree import ElementTree as ET
 from coykiosk.contract import Jid, Secret
 from coykiosk.ports import RandomBytes
 from coykiosk.session.binding import BindingTalk, Bound
+from coykiosk.session.challenge import Challenge
 from coykiosk.session.failure import (
     NegotiationError,
     OpeningReason,
@@ -51,6 +52,7 @@ from coykiosk.session.xmlguard import (
 from coykiosk.session.xmlreader import XmlReader
 
 __all__ = [
+    "Ask",
     "Bound",
     "Derive",
     "Negotiation",
@@ -110,6 +112,15 @@ class Derive:
 
 
 @dataclass(frozen=True, slots=True)
+class Ask:
+    """Have a person answer this; then `solve`, `another` or give up."""
+
+    challenge: Challenge
+    n_wrong: int
+    """How many answers were not taken before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Registered:
     """The account exists."""
 
@@ -131,7 +142,7 @@ class Done:
     channel_bound: bool
 
 
-Output = Send | Derive | Registered | SignedIn | Done
+Output = Send | Derive | Ask | Registered | SignedIn | Done
 
 _FEATURES: Final = "{" + STREAM + "}features"
 _STREAM_ERROR: Final = "{" + STREAM + "}error"
@@ -214,6 +225,18 @@ class Negotiation:
         self._is_deriving = False
         return [Send(self._login.derived(salted).encode()), *self._go_on()]
 
+    def solve(self, answer: str) -> list[Output]:
+        """Take a person's answer to an `Ask`."""
+        assert self._registration is not None
+        # Alone: an answer is often wrong, and a login that was sent along would
+        # spoil this stream for channel binding.
+        return _send(self._registration.solve(answer), submits=True)
+
+    def another(self) -> list[Output]:
+        """Ask the server for another challenge."""
+        assert self._registration is not None
+        return _send(self._registration.get())
+
     def wipe(self) -> None:
         """Forget the copies of the password."""
         self._login.wipe()
@@ -291,6 +314,9 @@ class Negotiation:
         self, registration: RegistrationTalk, answer: ET.Element
     ) -> list[Output]:
         text = registration.take(answer)
+        if isinstance(text, Challenge):
+            self._login.pause()
+            return [Ask(text, registration.n_wrong), *self._release()]
         if registration.is_done:
             return [Registered(), *_send(self._login.resume()), *self._release()]
         if registration.is_submitted:

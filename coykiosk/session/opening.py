@@ -19,8 +19,9 @@ from coykiosk.ports import Dialer, IsolationKey, RandomBytes, Stream
 from coykiosk.register.servers import Registration, Route
 from coykiosk.session.binding import Bound
 from coykiosk.session.certificates import Authorities, Trust, system_authorities
-from coykiosk.session.failure import NegotiationError, OpeningReason
+from coykiosk.session.failure import NegotiationError, OpeningReason, is_cut
 from coykiosk.session.negotiate import (
+    Ask,
     Derive,
     Done,
     Negotiation,
@@ -34,6 +35,7 @@ from coykiosk.session.negotiate import (
 )
 from coykiosk.session.scram import Derivation
 from coykiosk.session.securing import Secured, read_some, secure
+from coykiosk.session.solving import Solve, answer, ask_nobody
 from coykiosk.session.tls import TlsStream
 from coykiosk.session.xmlreader import XmlReader
 
@@ -120,6 +122,7 @@ async def open_session(
     isolation_key: IsolationKey,
     random_bytes: RandomBytes,
     on_step: Callable[[OpeningStep], None],
+    solve: Solve = ask_nobody,
     authorities: Authorities | None = None,
 ) -> Opened:
     """Open one session to one server, by one way.
@@ -133,6 +136,7 @@ async def open_session(
         isolation_key: Whose circuit it may use.
         random_bytes: For ids and nonces.
         on_step: Called with each step as it is reached; must not raise.
+        solve: Whom to ask when the server wants a person.
         authorities: Who may vouch for the server; the system's by default.
 
     Raises:
@@ -145,6 +149,7 @@ async def open_session(
         isolation_key=isolation_key,
         random_bytes=random_bytes,
         on_step=on_step,
+        solve=solve,
         authorities=authorities or system_authorities(),
     )
     on_step(OpeningStep.CONNECTING)
@@ -192,6 +197,7 @@ class _Opening:
         isolation_key: IsolationKey,
         random_bytes: RandomBytes,
         on_step: Callable[[OpeningStep], None],
+        solve: Solve,
         authorities: Authorities,
     ) -> None:
         self._dialer = dialer
@@ -199,6 +205,7 @@ class _Opening:
         self._isolation_key = isolation_key
         self._random_bytes = random_bytes
         self._on_step = on_step
+        self._solve = solve
         self._authorities = authorities
         self.may_exist = False
 
@@ -265,7 +272,7 @@ class _Opening:
                 outputs = negotiation.receive(await read_some(secured.stream))
         except (NegotiationError, UserError) as exc:
             is_suspect = negotiation.may_fail_over_binding and not plan.avoid_plus
-            if is_suspect and _is_cut(exc):
+            if is_suspect and is_cut(exc):
                 raise _BindingFailedError from exc
             raise
         finally:
@@ -289,6 +296,8 @@ class _Opening:
                     await tls.drain()
                 case Derive(derivation=derivation):
                     queue += negotiation.derived(await _derive(derivation))
+                case Ask():
+                    queue += await answer(output, self._solve, negotiation, tls)
                 case Registered():
                     self._on_step(OpeningStep.REGISTERED)
                 case SignedIn():
@@ -304,13 +313,6 @@ _THEIR_FAULTS: Final = {
     ErrorCode.SERVER_UNREACHABLE: OpeningReason.UNREACHABLE,
     ErrorCode.CONNECTION_LOST: OpeningReason.BROKEN,
 }
-_CUTS: Final = frozenset({OpeningReason.BROKEN, OpeningReason.CONFUSED})
-
-
-def _is_cut(error: NegotiationError | UserError) -> bool:
-    if isinstance(error, UserError):
-        return error.code is ErrorCode.CONNECTION_LOST
-    return error.reason in _CUTS
 
 
 async def _derive(derivation: Derivation) -> bytes:

@@ -3,6 +3,7 @@
 Rule: pure; the one place where a server's answer becomes a user's error.
 """
 
+from collections.abc import Callable
 from typing import Final, assert_never
 
 from coykiosk.errors import ErrorCode, UserError
@@ -14,9 +15,11 @@ from coykiosk.register.steps import (
     NeedsCaptcha,
     NeedsForm,
     Outcome,
+    PuzzleLost,
     Refused,
     RegistrationClosed,
     Silent,
+    Skipped,
     Succeeded,
     Unreachable,
     WebOnly,
@@ -28,19 +31,7 @@ __all__ = ["to_outcome", "to_user_error", "to_user_error_from_outcome"]
 
 def to_outcome(error: OpeningError) -> Outcome:
     """Tell the enrolment machine what came of an attempt."""
-    match error.reason:
-        case OpeningReason.REFUSED:
-            return Refused(error.condition, error.error_type, error.text)
-        case OpeningReason.BROKEN:
-            return Broken(submitted=error.submitted)
-        case OpeningReason.CERTIFICATE_BAD:
-            return CertificateBad(error.condition)
-        case OpeningReason.LOGIN_REFUSED:
-            return LoginRefused(error.condition)
-        case OpeningReason.CONFUSED:
-            return Confused(error.condition)
-        case _:
-            return _PLAIN[error.reason]
+    return _OUTCOMES[error.reason](error)
 
 
 def to_user_error(error: OpeningError, *, server: str) -> UserError:
@@ -58,9 +49,13 @@ def to_user_error_from_outcome(outcome: Outcome, *, server: str) -> UserError:
             facts["condition"] = "closed"
         case CertificateBad(reason=reason) | Confused(reason=reason):
             facts["reason"] = reason
-        case NeedsForm() | NeedsCaptcha() | WebOnly():
-            facts["what"] = _WANTS[type(outcome)]
-        case Unreachable() | Silent() | Broken():
+        case NeedsForm(what=what):
+            facts["what"] = what
+        case NeedsCaptcha(why=why):
+            facts["what"] = why
+        case WebOnly(url=url):
+            facts["url"] = url
+        case Unreachable() | Silent() | Broken() | PuzzleLost() | Skipped():
             pass
         case Succeeded():
             msg = "a success is no error"
@@ -75,7 +70,9 @@ _CODES: Final[dict[type[Outcome], ErrorCode]] = {
     RegistrationClosed: ErrorCode.SERVER_REFUSED,
     NeedsForm: ErrorCode.SERVER_WANTS_MORE,
     NeedsCaptcha: ErrorCode.SERVER_WANTS_MORE,
-    WebOnly: ErrorCode.SERVER_WANTS_MORE,
+    WebOnly: ErrorCode.SERVER_WEB_ONLY,
+    PuzzleLost: ErrorCode.CONNECTION_LOST,
+    Skipped: ErrorCode.SERVER_SKIPPED,
     Unreachable: ErrorCode.SERVER_UNREACHABLE,
     Silent: ErrorCode.SERVER_SILENT,
     Broken: ErrorCode.CONNECTION_LOST,
@@ -84,16 +81,18 @@ _CODES: Final[dict[type[Outcome], ErrorCode]] = {
     Confused: ErrorCode.SERVER_CONFUSED,
 }
 
-_PLAIN: Final[dict[OpeningReason, Outcome]] = {
-    OpeningReason.REGISTRATION_CLOSED: RegistrationClosed(),
-    OpeningReason.NEEDS_FORM: NeedsForm(),
-    OpeningReason.NEEDS_CAPTCHA: NeedsCaptcha(),
-    OpeningReason.WEB_ONLY: WebOnly(),
-    OpeningReason.UNREACHABLE: Unreachable(),
-}
-
-_WANTS: Final[dict[type[Outcome], str]] = {
-    NeedsForm: "form",
-    NeedsCaptcha: "captcha",
-    WebOnly: "web",
+_OUTCOMES: Final[dict[OpeningReason, Callable[[OpeningError], Outcome]]] = {
+    OpeningReason.REFUSED: lambda error: Refused(
+        error.condition, error.error_type, error.text
+    ),
+    OpeningReason.REGISTRATION_CLOSED: lambda _: RegistrationClosed(),
+    OpeningReason.NEEDS_FORM: lambda error: NeedsForm(error.condition),
+    OpeningReason.NEEDS_CAPTCHA: lambda error: NeedsCaptcha(error.condition),
+    OpeningReason.WEB_ONLY: lambda error: WebOnly(error.text),
+    OpeningReason.PUZZLE_LOST: lambda _: PuzzleLost(),
+    OpeningReason.UNREACHABLE: lambda _: Unreachable(),
+    OpeningReason.BROKEN: lambda error: Broken(submitted=error.submitted),
+    OpeningReason.CERTIFICATE_BAD: lambda error: CertificateBad(error.condition),
+    OpeningReason.LOGIN_REFUSED: lambda error: LoginRefused(error.condition),
+    OpeningReason.CONFUSED: lambda error: Confused(error.condition),
 }

@@ -1,25 +1,30 @@
 """Asking for an account in-band (XEP-0077), before there is a login.
 
-Rule: pure; one request is open at a time. Fields are known by `var`, never by
-their label, and nothing is invented for a field that wants more than a name and
-a password.
+Rule: pure; one request is open at a time. Nothing is invented for a field that wants
+more than a name and a password: no address, no agreement to anything.
 
     known to be open:   set -> done, or refused; where the refusal hints that the
                         server wants to be asked first: get -> as below
     not known:          get -> a name and a password are enough: set -> done
+                            -> and a challenge: a person answers, set -> done, or
+                               refused: get -> the next challenge, MAX_WRONG times
                             -> anything else: the reason why not
 """
 
+from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 from typing import Final, final
 from xml.etree import ElementTree as ET
 
 from coykiosk.contract import Secret
 from coykiosk.ports import RandomBytes
+from coykiosk.session.challenge import Challenge, find_challenge
 from coykiosk.session.failure import NegotiationError, OpeningReason
+from coykiosk.session.forms import Form, read_form, write_answer
 from coykiosk.session.wire import (
     CLIENT,
     DATA_FORM,
+    MAX_WORDS_CHARS,
     OOB,
     REGISTER,
     STANZA_ERRORS,
@@ -46,28 +51,14 @@ _CLOSED: Final = frozenset(
     {"feature-not-implemented", "not-allowed", "service-unavailable"}
 )
 """What a server without in-band registration says to it."""
-_CAPTCHA_TYPE: Final = "urn:xmpp:captcha"  # XEP-0158
-_CAPTCHA_VARS: Final = frozenset(
-    {
-        "SHA-256",
-        "audio_recog",
-        "ocr",
-        "picture_q",
-        "picture_recog",
-        "qa",
-        "speech_q",
-        "speech_recog",
-        "video_q",
-        "video_recog",
-    }
-)  # XEP-0158, section 8.2
-_MEDIA: Final = "{urn:xmpp:media-element}media"  # XEP-0221
+_WRONG_ANSWER: Final = frozenset({"not-acceptable", "not-allowed"})
+"""XEP-0158, section 5, and ejabberd."""
+MAX_WRONG: Final = 3
+_CONTACT_VARS: Final = frozenset({"email", "phone"})
 _NOT_FIELDS: Final = frozenset({"instructions", "registered"})
 _QUERY: Final = "{" + REGISTER + "}query"
 _FORM: Final = "{" + DATA_FORM + "}x"
-_FIELD: Final = "{" + DATA_FORM + "}field"
-_VALUE: Final = "{" + DATA_FORM + "}value"
-_REQUIRED: Final = "{" + DATA_FORM + "}required"
+_URL: Final = "{" + OOB + "}x/{" + OOB + "}url"
 
 
 class _State(Enum):
@@ -76,6 +67,8 @@ class _State(Enum):
     """A set was sent without asking."""
     ASKED = auto()
     """A get was sent."""
+    CHALLENGED = auto()
+    """A person must answer before a set is sent."""
     FILLED = auto()
     """A set was sent in answer to a form."""
     DONE = auto()
@@ -100,6 +93,10 @@ class RegistrationTalk:
         self._state = _State.NEW
         self._open_id = ""
         self._first_refusal: ErrorParts | None = None
+        self._form: Form | None = None
+        self._challenge: Challenge | None = None
+        self.n_wrong = 0
+        """How many answers to challenges were not taken."""
         self.is_offered: bool | None = None
         """Whether the stream features offer registration; None before them."""
 
@@ -130,8 +127,21 @@ class RegistrationTalk:
         is_iq = stanza.tag == "{" + CLIENT + "}iq"
         return is_iq and is_reply and stanza.get("id") == self._open_id != ""
 
-    def take(self, answer: ET.Element) -> str:
+    def solve(self, answer: str) -> str:
+        """Return the request with a person's answer to the challenge."""
+        assert self._state is _State.CHALLENGED
+        assert self._challenge is not None
+        assert self._form is not None
+        answers = self._answers(self._form)
+        # Its own field, which is neither the name's nor the password's.
+        answers[self._challenge.var] = (answer,)
+        self._state = _State.FILLED
+        return self._set(write_answer(answers))
+
+    def take(self, answer: ET.Element) -> str | Challenge:
         """Take the answer; return what to send next, "" when the account is made.
+
+        A `Challenge` is for a person: `solve` goes on, or `get` for another one.
 
         Raises:
             NegotiationError: there will be no account here, and why.
@@ -162,17 +172,26 @@ class RegistrationTalk:
                 raise _refused(self._first_refusal)
             case _State.ASKED if is_closed:
                 raise NegotiationError(OpeningReason.REGISTRATION_CLOSED)
+            case _State.FILLED if self._is_wrong_answer(error):
+                return self._after_wrong_answer()
             case _:
                 raise _refused(error)
 
-    def _take_form(self, query: ET.Element | None) -> str:
+    def _is_wrong_answer(self, error: ErrorParts) -> bool:
+        return self._challenge is not None and error.condition in _WRONG_ANSWER
+
+    def _after_wrong_answer(self) -> str:
+        self.n_wrong += 1
+        if self.n_wrong >= MAX_WRONG:
+            raise NegotiationError(OpeningReason.NEEDS_CAPTCHA, "wrong-answers")
+        return self.get()
+
+    def _take_form(self, query: ET.Element | None) -> str | Challenge:
         if query is None:
             raise NegotiationError(OpeningReason.CONFUSED, "empty-registration-form")
-        form = query.find(_FORM)
-        if form is not None:
-            fields = _fill(form, self._localpart, self._password)
-            self._state = _State.FILLED
-            return self._set(fields)
+        x = query.find(_FORM)
+        if x is not None:
+            return self._take_data_form(read_form(x), query)
         wanted = child_names(query, REGISTER) - _NOT_FIELDS
         if wanted == {"username", "password"}:
             if self._first_refusal is not None:
@@ -181,8 +200,33 @@ class RegistrationTalk:
             self._state = _State.FILLED
             return self._set(_plain_fields(self._localpart, self._password))
         if child_names(query, OOB):
-            raise NegotiationError(OpeningReason.WEB_ONLY)
-        raise NegotiationError(OpeningReason.NEEDS_FORM)
+            url = query.findtext(_URL, "").strip()[:MAX_WORDS_CHARS]
+            raise NegotiationError(OpeningReason.WEB_ONLY, text=url)
+        raise _needs(wanted)
+
+    def _take_data_form(self, form: Form, query: ET.Element) -> str | Challenge:
+        self._form, self._challenge = form, find_challenge(form, query)
+        answers = self._answers(form)
+        if self._challenge is not None:
+            self._state = _State.CHALLENGED
+            return self._challenge
+        self._state = _State.FILLED
+        return self._set(write_answer(answers))
+
+    def _answers(self, form: Form) -> dict[str, Sequence[str]]:
+        """Fill a form in, as far as it needs no person.
+
+        Raises:
+            NegotiationError: NEEDS_FORM.
+        """
+        ours = {
+            "username": self._localpart,
+            "password": self._password.reveal().decode(),
+        }
+        if not ours.keys() <= form.fields.keys():
+            raise NegotiationError(OpeningReason.NEEDS_FORM, "form")
+        challenge = self._challenge
+        return _fill(form, ours, without="" if challenge is None else challenge.var)
 
     def _set(self, fields: str) -> str:
         self._open_id = token(self._random_bytes)
@@ -206,35 +250,29 @@ def _refused(error: ErrorParts) -> NegotiationError:
     )
 
 
-def _fill(form: ET.Element, localpart: str, password: Secret) -> str:
-    """Fill a data form in, if a name and a password are all that it wants.
+def _fill(
+    form: Form, ours: Mapping[str, str], *, without: str
+) -> dict[str, Sequence[str]]:
+    """Answer what we know, send hidden fields back, and leave out what may be.
 
     Raises:
-        NegotiationError: NEEDS_CAPTCHA or NEEDS_FORM.
+        NegotiationError: NEEDS_FORM: something is wanted that only a person has.
     """
-    fields = {field.get("var", ""): field for field in form.findall(_FIELD)}
-    form_type = _values(fields["FORM_TYPE"]) if "FORM_TYPE" in fields else []
-    has_media = form.find(f".//{_MEDIA}") is not None
-    if has_media or _CAPTCHA_TYPE in form_type or _CAPTCHA_VARS & fields.keys():
-        raise NegotiationError(OpeningReason.NEEDS_CAPTCHA)
-    ours = {"username": localpart, "password": password.reveal().decode()}
-    if not ours.keys() <= fields.keys():
-        raise NegotiationError(OpeningReason.NEEDS_FORM)
-    written = []
-    for var, field in fields.items():
+    answers: dict[str, Sequence[str]] = {}
+    for var, field in form.fields.items():
         if var in ours:
-            written.append(_field(var, [ours[var]]))
-        elif field.get("type") == "hidden":
-            written.append(_field(var, _values(field)))
-        elif field.find(_REQUIRED) is not None:
-            raise NegotiationError(OpeningReason.NEEDS_FORM)
-    return f"<x xmlns='{DATA_FORM}' type='submit'>{''.join(written)}</x>"
+            answers[var] = (ours[var],)
+        elif field.type == "hidden":
+            answers[var] = field.values
+        elif field.type == "fixed" or not field.is_required or var == without:
+            continue
+        elif var not in _CONTACT_VARS and any(field.values):
+            answers[var] = field.values  # the server's own default
+        else:
+            raise _needs({var})
+    return answers
 
 
-def _values(field: ET.Element) -> list[str]:
-    return [value.text or "" for value in field.findall(_VALUE)]
-
-
-def _field(var: str, values: list[str]) -> str:
-    written = "".join(f"<value>{quoted(value)}</value>" for value in values)
-    return f"<field var='{quoted(var)}'>{written}</field>"
+def _needs(wanted: set[str]) -> NegotiationError:
+    what = "email" if wanted & _CONTACT_VARS else "form"
+    return NegotiationError(OpeningReason.NEEDS_FORM, what)

@@ -16,6 +16,7 @@ __all__ = [
     "BIND",
     "CLIENT",
     "DATA_FORM",
+    "MAX_WORDS_CHARS",
     "OOB",
     "REGISTER",
     "REGISTER_FEATURE",

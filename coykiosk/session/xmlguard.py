@@ -55,7 +55,7 @@ class Limits:
     """Per stanza."""
 
 
-PRE_AUTH_LIMITS: Final = Limits(stanza_bytes=64 * 1024)
+PRE_AUTH_LIMITS: Final = Limits(stanza_bytes=128 * 1024)  # a picture of 64 KiB
 POST_AUTH_LIMITS: Final = Limits(stanza_bytes=256 * 1024)
 
 

@@ -23,6 +23,8 @@ class Where(Enum):
     """The start screen, while the person types words of their own."""
     UNLOCK = auto()
     PROGRESS = auto()
+    PUZZLE = auto()
+    """A server's puzzle; the cursor is in the answer."""
     SIGNING_IN = auto()
     WHO_ENTRY = auto()
     """The screen that asks whom to talk to; the cursor is in the address."""
@@ -51,6 +53,10 @@ class Action(Enum):
     UNLOCK = auto()
     SHOW_HIDE = auto()
     CANCEL = auto()
+    SKIP_SERVER = auto()
+    ANSWER = auto()
+    OTHER_PUZZLE = auto()
+    ENLARGE = auto()
     OPEN = auto()
     ACCEPT = auto()
     REFUSE = auto()

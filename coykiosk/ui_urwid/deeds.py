@@ -5,23 +5,17 @@ None of them waits: what comes of a command arrives as an event.
 """
 
 from collections.abc import Callable
-from typing import assert_never
 
 from coykiosk.contract import (
     AcceptContact,
     AcceptNewKey,
     AskCircuit,
-    CancelCreation,
-    Connect,
-    CreateAccount,
     Jid,
     OpenChat,
     Quit,
     RefuseContact,
     RestartEncryption,
-    Secret,
     SendMessage,
-    UnlockVault,
 )
 from coykiosk.text import _
 from coykiosk.ui_urwid import steps
@@ -29,8 +23,8 @@ from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.chat import Typed
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.dialogs import Dialog
-from coykiosk.ui_urwid.view import Page, TorPhase
-from coykiosk.ui_urwid.welcome import Judgement
+from coykiosk.ui_urwid.view import Page
+from coykiosk.ui_urwid.welcome_deeds import WelcomeDeeds
 
 __all__ = ["Deeds"]
 
@@ -40,10 +34,9 @@ class Deeds:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._generation = 0
-        self._enter_waits = False
+        self.welcome = WelcomeDeeds(desk)
         self._table: dict[Action, Callable[[], None]] = {
-            **self._welcome_table(),
+            **self.welcome.table(),
             **self._talking_table(),
             **self._reading_table(),
         }
@@ -51,20 +44,6 @@ class Deeds:
     def do(self, action: Action) -> None:
         """Carry out one action."""
         self._table[action]()
-
-    def _welcome_table(self) -> dict[Action, Callable[[], None]]:
-        return {
-            Action.TAKE_WORDS: self._take_words,
-            Action.TAKE_OWN: self._take_own,
-            Action.BACK_TO_WORDS: self._back_to_words,
-            Action.NEW_WORDS: self._desk.welcome.new_words,
-            Action.KEEP_NOTHING: self._keep_nothing,
-            Action.UNLOCK: self._unlock,
-            Action.SHOW_HIDE: self._show_hide,
-            Action.CANCEL: self._cancel,
-            Action.QUIT: self._quit,
-            Action.RETRY: self._retry,
-        }
 
     def _talking_table(self) -> dict[Action, Callable[[], None]]:
         return {
@@ -97,93 +76,11 @@ class Deeds:
             Action.CLOSE_SHEET: self._close_sheet,
             Action.SCROLL_DOWN: lambda: self._scroll(1),
             Action.SCROLL_UP: lambda: self._scroll(-1),
+            Action.QUIT: self._quit,
             Action.YES: self._yes,
             Action.NO: self._no,
             Action.REDRAW: self._redraw,
         }
-
-    # --- before there is an account ----------------------------------------------
-
-    def passphrase_edited(self) -> None:
-        """The person's own words changed: judge them anew."""
-        self._generation += 1
-        self._enter_waits = False
-        self._desk.welcome.edited()
-        if self._desk.state.page is Page.START and not self._desk.welcome.own.is_empty:
-            self._desk.ask_judge(self._desk.welcome.own.text(), self._generation)
-
-    def judged(self, generation: int, *, is_enough: bool) -> None:
-        """The strength of the words as they were at that generation is known."""
-        welcome = self._desk.welcome
-        if generation != self._generation or welcome.own.is_empty:
-            return
-        welcome.judgement = Judgement.ENOUGH if is_enough else Judgement.WEAK
-        if self._enter_waits:
-            self._take_own()
-
-    def _take_words(self) -> None:
-        words = self._desk.welcome.words
-        if words:
-            self._create(words.copy())
-
-    def _take_own(self) -> None:
-        welcome = self._desk.welcome
-        match welcome.judgement:
-            case Judgement.UNKNOWN:
-                self._enter_waits = True
-                welcome.judgement = Judgement.CHECKING
-            case Judgement.CHECKING:
-                self._enter_waits = True
-            case Judgement.WEAK:
-                self._enter_waits = False
-                welcome.was_refused = True
-            case Judgement.ENOUGH:
-                self._enter_waits = False
-                welcome.forget_words()
-                self._create(welcome.own.take())
-            case _:
-                assert_never(welcome.judgement)
-
-    def _back_to_words(self) -> None:
-        self._desk.welcome.own.clear()
-        self.passphrase_edited()
-
-    def _keep_nothing(self) -> None:
-        if self._desk.state.unlocking:
-            return  # the vault is being opened; wait for what comes of it
-        self._desk.welcome.own.clear()
-        self._desk.welcome.unlock.clear()
-        self._desk.welcome.forget_words()
-        self._create(None)
-
-    def _create(self, passphrase: Secret | None) -> None:
-        keep = passphrase is not None
-        self._desk.state = steps.creation_started(self._desk.state, keep=keep)
-        self._desk.submit(CreateAccount(passphrase))
-
-    def _unlock(self) -> None:
-        field = self._desk.welcome.field(self._desk.state)
-        if field is None or field.is_empty:
-            return
-        self._desk.state = steps.unlocking_started(self._desk.state)
-        self._desk.submit(UnlockVault(field.take()))
-
-    def _show_hide(self) -> None:
-        field = self._desk.welcome.field(self._desk.state)
-        if field is not None:
-            field.is_shown = not field.is_shown
-
-    def _cancel(self) -> None:
-        self._desk.state = steps.cancelling(self._desk.state)
-        self._desk.submit(CancelCreation())
-
-    def _retry(self) -> None:
-        view = self._desk.state
-        if view.page is Page.SIGNING_IN and view.account is None:
-            self._desk.state = steps.creation_started(view, keep=True)
-            self._desk.submit(CreateAccount(None))
-        elif view.offline is not None or view.tor.phase is TorPhase.STOPPED:
-            self._desk.submit(Connect())
 
     # --- people -------------------------------------------------------------------
 
@@ -302,6 +199,8 @@ class Deeds:
             self._desk.sheet.scroll(pages)
         elif self._desk.state.page is Page.WHO:
             self._desk.who.scroll(pages)
+        elif self._desk.state.page is Page.PUZZLE:
+            self._desk.puzzle.scroll(pages)
         else:
             self._desk.welcome.scroll(pages)
 

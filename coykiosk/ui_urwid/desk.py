@@ -11,6 +11,7 @@ from coykiosk.contract import Command, Jid
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.chat import ChatPage
 from coykiosk.ui_urwid.dialogs import Dialog
+from coykiosk.ui_urwid.puzzle import PuzzlePage
 from coykiosk.ui_urwid.roster import WhoPage
 from coykiosk.ui_urwid.sheet import Sheet
 from coykiosk.ui_urwid.view import Page, ViewState
@@ -28,6 +29,7 @@ class Desk:
     """Hands a command to the session; never waits."""
     ask_judge: Callable[[str, int], None]
     """Wants the strength of a passphrase; the answer names the number again."""
+    puzzle: PuzzlePage
     state: ViewState = field(default_factory=ViewState)
     who: WhoPage = field(default_factory=WhoPage)
     chat: ChatPage = field(default_factory=ChatPage)
@@ -56,6 +58,8 @@ class Desk:
                 return self.who.where(self.state)
             case Page.CHAT:
                 return Where.CHAT
+            case Page.PUZZLE:
+                return Where.PUZZLE
             case _:
                 return self.welcome.where(self.state)
 
@@ -64,6 +68,8 @@ class Desk:
         """True while nothing is typed where the cursor is."""
         if self.state.page is Page.WHO:
             return self.who.is_empty
+        if self.state.page is Page.PUZZLE:
+            return self.puzzle.is_empty
         current = self.current
         if current is not None:
             return self.chat.composer(current).is_empty

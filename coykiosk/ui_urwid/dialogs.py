@@ -100,6 +100,8 @@ def tried_rows(state: ViewState) -> Rows:
         told = describe(tried.error, lambda fact: clean(fact, Kind.SERVER_TEXT))
         name = clean(tried.server, Kind.JID)
         rows += [gap(), urwid.Text(("strong", name)), urwid.Text(told.happened)]
+        if tried.words:
+            rows.append(urwid.Text(wording.server_says(tried.words)))
     return rows
 
 

@@ -80,9 +80,37 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         _("Show what you type, or hide it."),
     ),
     Binding(
+        Action.ANSWER,
+        ("enter",),
+        _here(Where.PUZZLE),
+        _("answer"),
+        _("Send what you typed to the server."),
+    ),
+    Binding(
+        Action.OTHER_PUZZLE,
+        ("f6",),
+        _here(Where.PUZZLE),
+        _("another"),
+        _("Have the server show another puzzle."),
+    ),
+    Binding(
+        Action.ENLARGE,
+        ("f8",),
+        _here(Where.PUZZLE),
+        _("larger"),
+        _("Show the picture larger, or all of it; PgDn and PgUp move along it."),
+    ),
+    Binding(
+        Action.SKIP_SERVER,
+        ("f4",),
+        _here(Where.PUZZLE, Where.PROGRESS),
+        _("next server"),
+        _("Leave this server out and try the next one."),
+    ),
+    Binding(
         Action.CANCEL,
         ("esc",),
-        _here(Where.PROGRESS),
+        _here(Where.PROGRESS, Where.PUZZLE),
         _("cancel"),
         _("Stop making the account; what was begun is undone."),
     ),
@@ -247,7 +275,8 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.TRIED,
         ("f7",),
-        _START | {Where.PROGRESS, Where.UNLOCK, Where.SIGNING_IN, Where.SHEET},
+        _START
+        | {Where.PROGRESS, Where.PUZZLE, Where.UNLOCK, Where.SIGNING_IN, Where.SHEET},
         _("servers tried"),
         _("Which servers did not take you so far, and why."),
     ),

@@ -28,6 +28,7 @@ __all__ = ["Screen"]
 
 _FRAME_S: Final = 1 / 30
 _JUDGE_AFTER_S: Final = 0.4  # of no typing; the judge is slow to start
+_CLOCK_S: Final = 1.0  # only while something on the screen counts seconds
 _GOODBYE_LIMIT_S: Final = 5.0  # how long we wait for `Closed`
 
 
@@ -91,6 +92,7 @@ class Screen:
         self._terminal: Terminal | None = None
         self._judge_timer: asyncio.TimerHandle | None = None
         self._goodbye_timer: asyncio.TimerHandle | None = None
+        self._clock_timer: asyncio.TimerHandle | None = None
         self._next_frame_at = 0.0
 
     # --- from outside -------------------------------------------------------------
@@ -117,6 +119,7 @@ class Screen:
         if not (self._tty_in.isatty() and self._tty_out.isatty()):
             raise UserError(ErrorCode.NOT_A_TERMINAL)
         self._terminal = Terminal(self._tty_in, self._tty_out)
+        self._shell.colours_are(self._terminal.n_colours)
         try:
             self._terminal.start()
             with self._reading(self._terminal):
@@ -174,7 +177,12 @@ class Screen:
         except OSError:
             # The terminal was closed under us; there is nobody to show it to.
             self._end()
-        self._next_frame_at = asyncio.get_running_loop().time() + _FRAME_S
+        loop = asyncio.get_running_loop()
+        self._next_frame_at = loop.time() + _FRAME_S
+        if self._clock_timer is not None:
+            self._clock_timer.cancel()
+        if self._shell.has_clock:
+            self._clock_timer = loop.call_later(_CLOCK_S, self._awake.set)
 
     def _put(self, item: _Item) -> None:
         self._inbox.append(item)
@@ -185,7 +193,7 @@ class Screen:
         self._awake.set()
 
     def _restore(self) -> None:
-        for timer in (self._judge_timer, self._goodbye_timer):
+        for timer in (self._judge_timer, self._goodbye_timer, self._clock_timer):
             if timer is not None:
                 timer.cancel()
         if self._terminal is not None:

@@ -4,6 +4,7 @@ Rule: no terminal and no event loop here, so that all of it runs in a test. What
 key does is looked up in `keys` and nowhere else; what has no row there edits text.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -18,6 +19,8 @@ from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.dialogs import Dialog, Rows
 from coykiosk.ui_urwid.footer import footer_parts
 from coykiosk.ui_urwid.keymap import action_for
+from coykiosk.ui_urwid.puzzle import PuzzlePage
+from coykiosk.ui_urwid.roster import WhoPage
 from coykiosk.ui_urwid.sheet import Part, blank, clipped, stack
 from coykiosk.ui_urwid.state import reduce
 from coykiosk.ui_urwid.tor import tor_rows
@@ -47,6 +50,7 @@ class Shell:
         suggest_passphrase: Makes six words.
         ask_judge: Wants to know the strength of a passphrase; `judged` is called
             with the same number once it is known.
+        now: Monotonic seconds.
     """
 
     def __init__(
@@ -55,8 +59,10 @@ class Shell:
         submit: Callable[[Command], None],
         suggest_passphrase: Callable[[], str],
         ask_judge: Callable[[str, int], None],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._desk = Desk(WelcomePage(suggest_passphrase), submit, ask_judge)
+        puzzle = PuzzlePage(now)
+        self._desk = Desk(WelcomePage(suggest_passphrase), submit, ask_judge, puzzle)
         self._deeds = Deeds(self._desk)
         self._pasted: list[str] | None = None
         self._is_too_small = False
@@ -70,6 +76,15 @@ class Shell:
     def where(self) -> Where:
         """What has the keys."""
         return self._desk.where
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether what is shown changes by the second."""
+        return self.where is Where.PUZZLE
+
+    def colours_are(self, n_colours: int) -> None:
+        """Take note of what the terminal can show."""
+        self._desk.puzzle.n_colours = n_colours
 
     def take_redraw_wish(self) -> bool:
         """Return whether the person wants the terminal painted anew."""
@@ -98,7 +113,7 @@ class Shell:
 
     def judged(self, generation: int, *, is_enough: bool) -> None:
         """Take the answer to `ask_judge`."""
-        self._deeds.judged(generation, is_enough=is_enough)
+        self._deeds.welcome.judged(generation, is_enough=is_enough)
 
     def press_all(self, keys: Sequence[str]) -> None:
         """Take the keys of one read, in urwid's names.
@@ -144,10 +159,12 @@ class Shell:
             self._desk.state = steps.address_is_being_typed(
                 self._desk.state, typing=not self._desk.who.is_empty
             )
+        elif self._desk.state.page is Page.PUZZLE:
+            self._desk.puzzle.keypress(key)
         elif current is not None:
             self._desk.chat.keypress(current, key)
         elif field is not None and field.keypress(key):
-            self._deeds.passphrase_edited()
+            self._deeds.welcome.passphrase_edited()
 
     def _paste(self, text: str) -> None:
         """Put a pasted text where the cursor is; ask first when it is long."""
@@ -158,6 +175,8 @@ class Shell:
         current = self._desk.current
         if self._desk.state.page is Page.WHO:
             self._desk.who.paste(text)
+        elif self._desk.state.page is Page.PUZZLE:
+            self._desk.puzzle.paste(text)
         elif current is not None and ("\n" in text or len(text) > _ASK_PASTE_CHARS):
             title = _("Paste this?")
             self._desk.open(Dialog(Where.CONFIRM, title, Action.SEND, text))
@@ -165,7 +184,7 @@ class Shell:
             self._desk.chat.paste(current, text)
         elif field is not None:
             field.insert(text)
-            self._deeds.passphrase_edited()
+            self._deeds.welcome.passphrase_edited()
         self._sync_address()
 
     def _sync_address(self) -> None:
@@ -194,8 +213,17 @@ class Shell:
         if view.page is Page.CHAT:
             return self._desk.chat.draw(view, cols, rows)
         title = self._title(cols) if rows >= _TITLE_FROM_ROWS else []
-        page = self._desk.who if view.page is Page.WHO else self._desk.welcome
+        page = self._page()
         return stack([*title, (page.draw(view, cols, rows - len(title)), True)])
+
+    def _page(self) -> WhoPage | PuzzlePage | WelcomePage:
+        match self._desk.state.page:
+            case Page.WHO:
+                return self._desk.who
+            case Page.PUZZLE:
+                return self._desk.puzzle
+            case _:
+                return self._desk.welcome
 
     def _title(self, cols: int) -> list[Part]:
         words = _("coykiosk")

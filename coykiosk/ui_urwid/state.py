@@ -30,6 +30,7 @@ from coykiosk.contract import (
     PracticeAdvanced,
     PracticeReady,
     Protection,
+    PuzzleAsked,
     ServerTried,
     Started,
     TorProgress,
@@ -39,6 +40,7 @@ from coykiosk.contract import (
     VaultUnlocked,
 )
 from coykiosk.errors import UserError
+from coykiosk.ui_urwid import steps
 from coykiosk.ui_urwid.steps import chat_of, chat_shown, with_chat
 from coykiosk.ui_urwid.view import ChatView, Line, Page, TorPhase, TorView, ViewState
 
@@ -62,6 +64,7 @@ def reduce(  # noqa: PLR0911 - one return for each kind of event
             Started()
             | VaultUnlocked()
             | EnrolmentAdvanced()
+            | PuzzleAsked()
             | ServerTried()
             | EnrolmentCancelled()
             | AccountOnline()
@@ -108,6 +111,7 @@ def _after_account_event(  # noqa: PLR0911 - one return for each event
     event: Started
     | VaultUnlocked
     | EnrolmentAdvanced
+    | PuzzleAsked
     | ServerTried
     | EnrolmentCancelled
     | AccountOnline
@@ -134,8 +138,13 @@ def _after_account_event(  # noqa: PLR0911 - one return for each event
                 account=account,
             )
         case EnrolmentAdvanced(step, server):
-            return replace(state, page=Page.PROGRESS, step=step, step_server=server)
+            return replace(
+                state, page=Page.PROGRESS, step=step, step_server=server, puzzle=None
+            )
+        case PuzzleAsked(puzzle):
+            return replace(state, page=Page.PUZZLE, puzzle=puzzle)
         case ServerTried():
+            state = steps.puzzle_left(state)
             return replace(state, tried=(*state.tried, event))
         case EnrolmentCancelled():
             return _at_the_door(state)
@@ -165,6 +174,7 @@ def _online(state: ViewState, event: AccountOnline) -> ViewState:
 
 
 def _offline(state: ViewState, event: AccountOffline) -> ViewState:
+    state = steps.puzzle_left(state)
     page = Page.SIGNING_IN if state.page is Page.PROGRESS else state.page
     account = event.account.bare
     return replace(state, page=page, account=account, offline=event, circuit=None)
@@ -181,6 +191,7 @@ def _at_the_door(state: ViewState) -> ViewState:
         page=page,
         step=None,
         step_server="",
+        puzzle=None,
         cancelling=False,
         unlocking=False,
     )
@@ -194,7 +205,7 @@ def _failed(
         return replace(state, unlocking=False, unlock_problem=error)
     if during is OpenChat and state.page is Page.WHO:
         return replace(state, wanted=None, address_problem=error)
-    if during is CreateAccount and state.page is Page.PROGRESS:
+    if during is CreateAccount and state.page in {Page.PROGRESS, Page.PUZZLE}:
         state = _at_the_door(state)
     problems = (*state.problems, error)[-MAX_PROBLEMS:]
     return replace(state, problems=problems)

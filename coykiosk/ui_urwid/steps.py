@@ -18,6 +18,7 @@ __all__ = [
     "closing",
     "creation_started",
     "problem_read",
+    "puzzle_left",
     "request_answered",
     "unlocking_started",
     "who_shown",
@@ -52,6 +53,12 @@ def creation_started(state: ViewState, *, keep: bool) -> ViewState:
 def cancelling(state: ViewState) -> ViewState:
     """The person pressed Esc while the account was being made."""
     return replace(state, cancelling=True)
+
+
+def puzzle_left(state: ViewState) -> ViewState:
+    """The puzzle was answered, or is of no use any more."""
+    page = Page.PROGRESS if state.page is Page.PUZZLE else state.page
+    return replace(state, page=page, puzzle=None)
 
 
 def unlocking_started(state: ViewState) -> ViewState:

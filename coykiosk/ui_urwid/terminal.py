@@ -20,6 +20,7 @@ from coykiosk.ui_urwid.replies import ReplyFilter
 
 __all__ = ["Terminal"]
 
+_USUAL_COLOURS: Final = 16
 _CLEAR: Final = "\x1b[0m\x1b[2J\x1b[H"  # ECMA-48: SGR 0, ED 2, CUP
 
 
@@ -62,7 +63,9 @@ class Terminal(RawScreen):
         self._fd = tty_in.fileno()
         self._replies = ReplyFilter()
         self.register_palette(PALETTE)
-        if not _has_colours(self.term, tty_out.fileno()):
+        self.n_colours: Final = _count_colours(self.term, tty_out.fileno())
+        """What terminfo says; 16 for a terminal that it does not know."""
+        if not self.n_colours:
             self.set_terminal_properties(colors=1)
 
     def _start(self, alternate_buffer: bool = True) -> None:  # noqa: FBT001, FBT002 - urwid's own signature
@@ -94,10 +97,10 @@ class Terminal(RawScreen):
         return self._replies.feed(codes, time.monotonic())
 
 
-def _has_colours(term: str, fd: int) -> bool:
-    """Tell whether terminfo knows colours for this terminal; unknown ones may."""
+def _count_colours(term: str, fd: int) -> int:
+    """Return how many colours terminfo knows for this terminal; unknown ones may."""
     try:
         curses.setupterm(term or os.environ.get("TERM", "dumb"), fd)
     except curses.error:
-        return True
-    return curses.tigetnum("colors") > 0
+        return _USUAL_COLOURS
+    return max(0, curses.tigetnum("colors"))

@@ -20,6 +20,7 @@ from coykiosk.contract import (
     MessageState,
     PracticeStep,
     Protection,
+    Puzzle,
     ServerTried,
 )
 from coykiosk.errors import UserError
@@ -34,6 +35,7 @@ class Page(Enum):
     START = auto()
     UNLOCK = auto()
     PROGRESS = auto()
+    PUZZLE = auto()
     SIGNING_IN = auto()
     WHO = auto()
     CHAT = auto()
@@ -111,6 +113,8 @@ class ViewState:
     """False while the account being made, or in use, is kept nowhere."""
     step: EnrolmentStep | None = None
     step_server: str = ""
+    puzzle: Puzzle | None = None
+    """What lies before the person on the puzzle page."""
     cancelling: bool = False
     tried: tuple[ServerTried, ...] = ()
     unlocking: bool = False

@@ -141,7 +141,7 @@ class WelcomePage:
             case Page.CLOSING | Page.CLOSED:
                 text = _("Closing: ending the chats, signing out, wiping the memory.")
                 return [gap(), urwid.Text(text)], None
-            case Page.WHO | Page.CHAT:
+            case Page.WHO | Page.CHAT | Page.PUZZLE:
                 return [], None
             case _:
                 assert_never(state.page)
@@ -284,7 +284,8 @@ def _tried_summary(state: ViewState) -> Rows:
     if state.cancelling:
         return [urwid.Text(_("Stopping; what was begun is undone ..."))]
     if not state.tried:
-        return [urwid.Text(_("This takes some seconds. Esc stops it."))]
+        words = _("This takes some seconds. F4: next server. Esc stops it.")
+        return [urwid.Text(words)]
     words = ngettext(
         "{n} server did not take you; the next one is tried. F7 says why.",
         "{n} servers did not take you; the next one is tried. F7 says why.",

@@ -32,6 +32,7 @@ __all__ = [
     "nick",
     "offline_words",
     "practice_words",
+    "server_says",
     "spoken",
     "step_words",
     "tor_words",
@@ -124,6 +125,12 @@ def nick(jid: Jid) -> str:
 
 def _server(name: str) -> str:
     return clean(name, Kind.JID) if name else _("a server")
+
+
+def server_says(words: str) -> str:
+    """Return a server's own words, marked as such."""
+    said = clean(words, Kind.SERVER_TEXT)
+    return _('The server says: "{words}"').format(words=said)
 
 
 def tor_words(tor: TorView) -> str:

@@ -24,11 +24,13 @@ from coykiosk.register import (
     NeedsCaptcha,
     NeedsForm,
     Outcome,
+    PuzzleLost,
     Refused,
     Registration,
     RegistrationClosed,
     Server,
     Silent,
+    Skipped,
     Succeeded,
     TlsMode,
     Unreachable,
@@ -54,10 +56,13 @@ PLAIN_REFUSALS: list[Outcome] = [
     Refused("", "", ""),
     RegistrationClosed(),
     NeedsForm(),
+    NeedsForm("email"),
     NeedsCaptcha(),
-    WebOnly(),
+    NeedsCaptcha("wrong-answers"),
+    WebOnly("https://sign.up/"),
     Silent(submitted=False),
     Broken(submitted=False),
+    Skipped(submitted=False),
 ]
 
 
@@ -448,6 +453,8 @@ def test_account_is_forgotten_when_the_login_shows_that_there_is_none(
         BUSY,
         CONFLICT,
         NeedsCaptcha(),
+        Skipped(submitted=True),
+        Skipped(submitted=False),
     ],
     ids=repr,
 )
@@ -533,6 +540,44 @@ def test_effects_show_no_name_and_no_password_in_their_repr() -> None:
     assert first.identity.password not in shown
 
 
+# --- a person at a puzzle -------------------------------------------------
+
+
+def test_puzzle_that_was_lost_is_asked_for_once_more_on_another_circuit() -> None:
+    machine = enrolment()
+    first = attempt(machine.start())
+
+    second = attempt(machine.feed(PuzzleLost()))
+    third = attempt(machine.feed(PuzzleLost()))
+
+    assert second.route == first.route
+    assert second.fresh_circuit
+    assert second.identity.localpart != first.identity.localpart
+    assert third.server is TWO
+    assert [tried.outcome for tried in machine.tried] == [PuzzleLost()]
+
+
+def test_every_server_may_lose_a_puzzle_once() -> None:
+    machine = enrolment()
+    machine.start()
+    machine.feed(PuzzleLost())
+    machine.feed(BUSY)
+
+    again = attempt(machine.feed(PuzzleLost()))
+
+    assert again.server is TWO
+
+
+def test_account_may_exist_when_the_person_went_on_after_it_was_asked_for() -> None:
+    machine = enrolment()
+    first = attempt(machine.start())
+
+    second = attempt(machine.feed(Skipped(submitted=True)))
+
+    assert second.server is TWO
+    assert [each.identity for each in machine.unresolved] == [first.identity]
+
+
 # --- properties -----------------------------------------------------------
 
 outcomes = st.one_of(
@@ -543,6 +588,8 @@ outcomes = st.one_of(
         st.just(""),
     ),
     st.sampled_from([RegistrationClosed(), NeedsForm(), NeedsCaptcha(), WebOnly()]),
+    st.just(PuzzleLost()),
+    st.builds(Skipped, st.booleans()),
     st.just(Unreachable()),
     st.builds(Silent, st.booleans()),
     st.builds(Broken, st.booleans()),
@@ -626,7 +673,9 @@ def test_identity_is_kept_when_and_only_when_nobody_denied_the_account(
     while isinstance(effect, Attempt):
         outcome = data.draw(outcomes)
         is_denial = outcome == LoginRefused("not-authorized")
-        is_unclear = isinstance(outcome, LoginRefused | Confused)
+        is_unclear = isinstance(outcome, LoginRefused | Confused) or (
+            outcome == Skipped(submitted=True)
+        )
         if effect.kind is AttemptKind.LOG_IN and not is_denial:
             doubtful.append(effect.identity)
         if effect.kind is AttemptKind.REGISTER and is_unclear:

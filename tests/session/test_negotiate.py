@@ -1,4 +1,5 @@
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from coykiosk.contract import Jid, Secret
 from coykiosk.session.negotiate import (
+    Ask,
     Derive,
     Done,
     Negotiation,
@@ -29,6 +31,14 @@ from tests.session.pure_server import (
     form_reply,
     stanza_error,
     stream_error,
+)
+from tests.session.puzzling import (
+    ANSWER,
+    PICTURE,
+    PuzzleMaster,
+    bob,
+    captcha_form,
+    ocr,
 )
 from tests.support.chance import seeded
 
@@ -69,6 +79,9 @@ class Talk:
     done: Done | None = None
     error: NegotiationError | None = None
     negotiation: Negotiation | None = None
+    asked: list[Ask] = field(default_factory=list)
+    answers: list[str | None] = field(default_factory=list)
+    """What the person will say; None for another challenge."""
 
     @property
     def text(self) -> str:
@@ -76,11 +89,15 @@ class Talk:
 
 
 def converse(
-    plan: Plan, server: PureServer, *, cuts: tuple[int, ...] | None = None
+    plan: Plan,
+    server: PureServer,
+    *,
+    cuts: tuple[int, ...] | None = None,
+    answers: Sequence[str | None] = (),
 ) -> Talk:
     """Let both talk until one is done; `cuts` are where answers are cut."""
     negotiation = Negotiation(plan, seeded(1))
-    talk = Talk(negotiation=negotiation)
+    talk = Talk(negotiation=negotiation, answers=list(answers))
     try:
         to_send = _perform(negotiation, negotiation.start(), talk)
         for _ in range(20):
@@ -110,6 +127,14 @@ def _perform(negotiation: Negotiation, outputs: list[Output], talk: Talk) -> byt
                 talk.submits.append(submits)
             case Derive(derivation=derivation):
                 queue += negotiation.derived(derivation.run())
+            case Ask() as ask:
+                talk.asked.append(ask)
+                answer = talk.answers.pop(0)
+                queue += (
+                    negotiation.another()
+                    if answer is None
+                    else negotiation.solve(answer)
+                )
             case Done() as done:
                 talk.done = done
             case Registered() | SignedIn() as reached:
@@ -364,6 +389,123 @@ def test_negotiate_finds_the_captcha_when_a_blind_request_was_not_allowed() -> N
     assert not talk.negotiation.may_exist
 
 
+# --- a server that wants a person -----------------------------------------------------
+
+
+@pytest.mark.parametrize("is_open", [True, False], ids=["thought open", "not known"])
+def test_negotiate_makes_the_account_with_a_persons_answer(*, is_open: bool) -> None:
+    master = PuzzleMaster()
+    server = PureServer(on_register=master.take)
+
+    talk = converse(make_plan(is_open=is_open), server, answers=[ANSWER])
+
+    assert talk.done is not None
+    [ask] = talk.asked
+    assert ask.challenge.image == PICTURE
+    assert ask.n_wrong == 0
+    assert master.tried == [ANSWER]
+    assert server.accounts == {"someone"}
+
+
+def test_negotiate_puts_the_answer_into_its_own_field_and_returns_the_hidden_ones() -> (
+    None
+):
+    master = PuzzleMaster()
+
+    converse(
+        make_plan(is_open=False),
+        PureServer(on_register=master.take),
+        answers=[ANSWER],
+    )
+
+    [filled] = master.filled
+    found = dict(re.findall("<field var='([^']*)'><value>([^<]*)</value>", filled))
+    assert found == {
+        "FORM_TYPE": "urn:xmpp:captcha",
+        "username": "someone",
+        "password": "pencil",
+        "captcha-fallback-url": "https://practice.example/captcha/1",
+        "from": "practice.example",
+        "challenge": "0815",
+        "sid": "",
+        "ocr": ANSWER,
+    }
+
+
+@pytest.mark.parametrize("refusal", ["not-allowed", "not-acceptable"])
+def test_negotiate_shows_another_challenge_after_a_wrong_answer(refusal: str) -> None:
+    master = PuzzleMaster(refusal=refusal)
+    server = PureServer(on_register=master.take)
+
+    talk = converse(make_plan(is_open=False), server, answers=["wrong", ANSWER])
+
+    assert talk.done is not None
+    assert [ask.n_wrong for ask in talk.asked] == [0, 1]
+    assert master.n_shown == 2
+
+
+def test_negotiate_gives_up_after_three_wrong_answers() -> None:
+    master = PuzzleMaster()
+    server = PureServer(on_register=master.take)
+
+    talk = converse(make_plan(is_open=False), server, answers=["a", "b", "c"])
+
+    assert talk.error is not None
+    assert talk.error.reason is OpeningReason.NEEDS_CAPTCHA
+    assert talk.error.condition == "wrong-answers"
+    assert talk.negotiation is not None
+    assert not talk.negotiation.may_exist
+
+
+def test_negotiate_shows_another_challenge_when_the_person_wants_one() -> None:
+    master = PuzzleMaster()
+    server = PureServer(on_register=master.take)
+
+    talk = converse(make_plan(is_open=False), server, answers=[None, None, ANSWER])
+
+    assert talk.done is not None
+    assert [ask.n_wrong for ask in talk.asked] == [0, 0, 0]
+    assert master.tried == [ANSWER]
+
+
+def test_negotiate_quotes_what_the_person_typed() -> None:
+    master = PuzzleMaster(answer=ODD.replace("<&'\">", "&lt;&amp;&apos;&quot;&gt;"))
+    server = PureServer(on_register=master.take)
+
+    talk = converse(make_plan(is_open=False), server, answers=[ODD])
+
+    assert talk.done is not None
+
+
+def test_negotiate_bothers_nobody_when_an_answer_would_not_be_enough() -> None:
+    more = captcha_form(ocr() + "<field var='email'><required/></field>")
+    master = PuzzleMaster(form=more + bob(PICTURE))
+    server = PureServer(on_register=master.take)
+
+    talk = converse(make_plan(is_open=False), server, answers=[ANSWER])
+
+    assert not talk.asked
+    assert talk.error is not None
+    assert (talk.error.reason, talk.error.condition) == (
+        OpeningReason.NEEDS_FORM,
+        "email",
+    )
+
+
+def test_negotiate_answers_a_question_in_words() -> None:
+    question = "<field var='qa' label='Which planet is red?'><required/></field>"
+    master = PuzzleMaster(answer="Mars", form=captcha_form(question))
+    server = PureServer(on_register=master.take)
+
+    talk = converse(make_plan(is_open=False), server, answers=["Mars"])
+
+    assert talk.done is not None
+    assert talk.asked[0].challenge.question == "Which planet is red?"
+
+
+# --- refusals -----------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize(
     ("condition", "kind"),
     [
@@ -592,7 +734,7 @@ SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
             PureServer(first_extra="<!DOCTYPE x [<!ENTITY a 'b'>]>"), id="DTD"
         ),
         pytest.param(
-            PureServer(first_extra=f"<iq>{'x' * 70_000}</iq>"), id="huge stanza"
+            PureServer(first_extra=f"<iq>{'x' * 140_000}</iq>"), id="huge stanza"
         ),
         pytest.param(PureServer(first_extra="<a></b>"), id="not well-formed"),
         pytest.param(

@@ -403,7 +403,7 @@ def test_opening_tries_once_without_plus_when_the_server_hangs_up_on_it(
             id="DTD",
         ),
         pytest.param(
-            PureServer(first_extra="<message><body>" + "x" * 70_000),
+            PureServer(first_extra="<message><body>" + "x" * 140_000),
             OpeningReason.CONFUSED,
             True,
             id="huge stanza that never ends",

@@ -163,7 +163,7 @@ def test_reader_forgets_the_stanzas_it_has_given() -> None:
 
 
 def test_limits_are_tighter_before_the_login() -> None:
-    assert PRE_AUTH_LIMITS.stanza_bytes == 64 * 1024
+    assert PRE_AUTH_LIMITS.stanza_bytes == 128 * 1024
     assert POST_AUTH_LIMITS.stanza_bytes == 256 * 1024
 
 

@@ -14,6 +14,7 @@ from coykiosk.ui_urwid.keymap import (
     hints_for,
 )
 from coykiosk.ui_urwid.keys import BINDINGS
+from coykiosk.ui_urwid.puzzle import PuzzlePage
 from coykiosk.ui_urwid.welcome import WelcomePage
 
 every_place = pytest.mark.parametrize("where", Where, ids=lambda where: where.name)
@@ -60,7 +61,8 @@ def test_every_place_but_the_last_can_be_left(where: Where) -> None:
 
 
 def test_every_action_has_a_key_and_a_deed() -> None:
-    desk = Desk(WelcomePage(lambda: "a b c"), lambda _: None, lambda _t, _g: None)
+    welcome, puzzle = WelcomePage(lambda: "a b c"), PuzzlePage(lambda: 0.0)
+    desk = Desk(welcome, lambda _: None, lambda _t, _g: None, puzzle)
 
     done = set(Deeds(desk)._table)
 

@@ -11,6 +11,8 @@ from coykiosk.contract import (
     AcceptNewKey,
     AccountOffline,
     AccountOnline,
+    AnswerPuzzle,
+    AskAnotherPuzzle,
     AskCircuit,
     CancelCreation,
     ChatChanged,
@@ -29,15 +31,19 @@ from coykiosk.contract import (
     MessageReceived,
     MessageState,
     OpenChat,
+    Picture,
     PracticeAdvanced,
     PracticeReady,
     PracticeStep,
     Protection,
+    Puzzle,
+    PuzzleAsked,
     Quit,
     RefuseContact,
     RestartEncryption,
     SendMessage,
     ServerTried,
+    SkipServer,
     Started,
     TorProgress,
     TorReady,
@@ -69,10 +75,12 @@ class Person:
     def __init__(self, *events: Event) -> None:
         self.commands: list[Command] = []
         self.asked: list[tuple[str, int]] = []
+        self.now = 1000.0
         self.shell = Shell(
             submit=self.commands.append,
             suggest_passphrase=lambda: WORDS,
             ask_judge=lambda text, number: self.asked.append((text, number)),
+            now=lambda: self.now,
         )
         self.happens(*events)
 
@@ -334,12 +342,16 @@ def test_progress_screen_keeps_the_reasons_of_refusal_one_key_away() -> None:
     error = UserError(
         ErrorCode.SERVER_REFUSED, server="bad.example", condition="not-allowed"
     )
-    person.happens(ServerTried("bad.example", error))
+    person.happens(ServerTried("bad.example", error, "No\x1b[2J robots\u202e!"))
     assert "1 server did not take you" in person.sees()
 
     person.presses("f7")
 
-    assert "bad.example does not make an account for you (it does not" in person.sees()
+    seen = person.sees()
+    assert "bad.example does not make an account for you (it does not" in seen
+    assert 'The server says: "No' in seen
+    assert "\x1b" not in seen
+    assert "\u202e" not in seen
 
 
 def test_progress_screen_cancels_with_esc() -> None:
@@ -350,6 +362,150 @@ def test_progress_screen_cancels_with_esc() -> None:
 
     assert person.commands[-1] == CancelCreation()
     assert "Stopping" in person.sees()
+
+
+def test_progress_screen_goes_on_to_the_next_server_with_f4() -> None:
+    person = Person(NO_VAULT)
+    person.presses("enter")
+
+    person.presses("f4")
+
+    assert person.commands[-1] == SkipServer()
+
+
+# --- a server's puzzle ----------------------------------------------------------------
+
+LETTERS = ("#   # #####", " # #    #  ", "  #     #  ", " # #    #  ", "#   #   #  ")
+DRAWN = Picture(
+    11, 5, bytes(30 if char == "#" else 200 for row in LETTERS for char in row)
+)
+SEEN = Puzzle("example.org", "Type \x1b]0;the text", DRAWN, n_wrong=0, life_s=120.0)
+
+
+def puzzled(puzzle: Puzzle = SEEN) -> Person:
+    person = Person(NO_VAULT)
+    person.presses("enter")
+    person.happens(
+        EnrolmentAdvanced(EnrolmentStep.MAKING_ACCOUNT, "example.org"),
+        PuzzleAsked(puzzle),
+    )
+    person.commands.clear()
+    return person
+
+
+@pytest.mark.parametrize("size", [USUAL, SMALL], ids=["usual", "small"])
+def test_puzzle_screen_shows_the_picture_and_asks(size: tuple[int, int]) -> None:
+    person = puzzled()
+
+    seen = person.sees(size)
+
+    if size is USUAL:
+        assert "example.org wants to see that a person is there." in seen
+    assert "Type what the picture shows:" in seen
+    assert 'The server says: "Type' in seen
+    assert "\x1b" not in seen
+    assert "▀" * 11 in seen
+
+
+def test_puzzle_screen_draws_in_ink_where_there_are_no_greys() -> None:
+    person = puzzled()
+    person.shell.colours_are(8)
+
+    rows = "\n".join(person.rows())
+
+    assert "▀▄ ▄▀ ▀▀█▀▀" in rows
+    assert "▄▀▄    █" in rows
+
+
+def test_puzzle_screen_sends_what_was_typed_and_nothing_when_that_is_nothing() -> None:
+    person = puzzled()
+    person.presses("enter")
+
+    person.types(" x T ")
+    person.presses("enter")
+
+    assert person.commands == [AnswerPuzzle("x T")]
+    assert "making the account at example.org" in person.sees()
+
+
+def test_puzzle_screen_counts_the_time_and_says_when_it_is_over() -> None:
+    person = puzzled()
+    assert "The server waits for 120 more seconds." in person.sees()
+
+    person.now += 119.5
+    assert "The server waits for 1 more second." in person.sees()
+    person.now += 1
+
+    assert "Its time is over. F6 asks for another one." in person.sees()
+
+
+@pytest.mark.parametrize(
+    ("key", "command"),
+    [("f6", AskAnotherPuzzle()), ("f4", SkipServer()), ("esc", CancelCreation())],
+)
+def test_puzzle_screen_is_left_by_a_key(key: str, command: Command) -> None:
+    person = puzzled()
+
+    person.presses(key)
+
+    assert person.commands == [command]
+    assert "Type what the picture shows" not in person.sees()
+
+
+def test_puzzle_screen_says_that_an_answer_was_wrong_and_forgets_it() -> None:
+    person = puzzled()
+    person.types("wrong")
+    person.presses("enter")
+
+    person.happens(PuzzleAsked(replace(SEEN, n_wrong=1)))
+
+    seen = person.sees()
+    assert "That was not it; here is another one." in seen
+    assert "wrong" not in seen
+
+
+def test_puzzle_screen_shows_a_question_without_a_picture() -> None:
+    person = puzzled(Puzzle("example.org", "7 + 8?", None, n_wrong=0, life_s=120.0))
+
+    seen = person.sees()
+
+    assert 'The server says: "7 + 8?"' in seen
+    assert "picture" not in seen
+
+
+def test_puzzle_screen_shows_each_pixel_of_a_wide_picture_when_it_is_enlarged() -> None:
+    stripes = bytes(255 * (x % 2) for x in range(300)) * 40
+    person = puzzled(replace(SEEN, picture=Picture(300, 40, stripes)))
+    person.shell.colours_are(8)
+    small = person.rows()
+
+    person.presses("f8")
+    large = person.rows()
+    person.presses("page down")
+    moved = person.rows()
+
+    assert "█ █ █ █" not in "".join(small)
+    assert "█ █ █ █" in "".join(large)
+    assert moved != small
+    person.presses("f8")
+    assert person.rows() == small
+
+
+def test_puzzle_screen_takes_pasted_text_into_the_answer() -> None:
+    person = puzzled()
+
+    person.pastes("a\nb")
+    person.presses("enter")
+
+    assert person.commands == [AnswerPuzzle("a b")]
+
+
+def test_puzzle_screen_gives_way_when_the_account_cannot_be_made() -> None:
+    person = puzzled()
+
+    person.happens(Failed(LOST, CreateAccount))
+
+    assert "Type what the picture shows" not in person.sees()
 
 
 # --- who ------------------------------------------------------------------------------
@@ -874,6 +1030,8 @@ def everything() -> Iterable[Person]:
     yield Person(NO_VAULT)
     yield Person(VAULT)
     yield Person(NO_VAULT, EnrolmentAdvanced(EnrolmentStep.SIGNING_IN, "example.org"))
+    for puzzle in (SEEN, replace(SEEN, picture=None, n_wrong=1)):
+        yield Person(NO_VAULT, PuzzleAsked(puzzle))
     yield Person(VAULT, VaultUnlocked((ME,)), AccountOffline(ME, LOST, None))
     yield Person(NO_VAULT, ONLINE, ContactAsked(EVE))
     yield in_a_chat(received("x\n" * 50), TorStopped(LOST), ContactAsked(EVE))
