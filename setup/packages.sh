@@ -15,6 +15,7 @@ purpose_of() {
         python3*-venv) say "a private place for coykiosk's Python packages" ;;
         ca-certificates) say "to check the certificates of servers" ;;
         prosody) say "the XMPP server of the practice network" ;;
+        ejabberd) say "another XMPP server, to be refused by" ;;
         mcabber) say "another OTR client, to test against" ;;
         profanity) say "an OTR client of the old kind, to test against" ;;
         libotr5-dev) say "the reference OTR library, to test against" ;;
@@ -39,6 +40,7 @@ sign_of() {
         golang-github-twstrike-otr3-dev) say "$otr3_source" ;;
         golang-go) say "the program go" ;;
         tor) say "the programs tor and tor-gencert" ;;
+        ejabberd) say "the programs ejabberdctl and erl" ;;
         *) say "the program $1" ;;
     esac
 }
@@ -60,6 +62,7 @@ is_there() {
         golang-github-twstrike-otr3-dev) [ -d "$otr3_source" ] ;;
         golang-go) has_program go ;;
         tor) has_program tor && has_program tor-gencert ;;
+        ejabberd) has_program erl && has_program ejabberdctl ;;
         *) has_program "$1" ;;
     esac
 }

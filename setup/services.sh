@@ -13,7 +13,7 @@ policy_mark="coykiosk set-up: no service starts while packages are installed"
 # True when the policy in the file $1 already forbids starting our services.
 policy_forbids() {
     [ -x "$1" ] || return 1
-    for name in tor prosody; do
+    for name in tor prosody ejabberd; do
         verdict=0
         "$1" --quiet "$name" start >/dev/null 2>&1 </dev/null || verdict=$?
         [ "$verdict" -eq 101 ] || return 1
@@ -92,7 +92,7 @@ install_or_update_first() {
 keep_off_at_boot() {
     for name in "$@"; do
         case $name in
-            tor | prosody)
+            tor | prosody | ejabberd)
                 update-rc.d "$name" disable >/dev/null 2>&1 ||
                     systemctl disable "$name" >/dev/null 2>&1 ||
                     say "$name would start at the next boot; to keep it off, run as root:  systemctl disable $name" >&2

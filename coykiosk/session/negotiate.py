@@ -274,9 +274,16 @@ class Negotiation:
 
     def _stream_error(self, stanza: ET.Element) -> NegotiationError:
         error = read_error(stanza, STREAM_ERRORS)
-        # An open registration may have been carried out all the same.
-        is_open = self._registration is not None and self._registration.is_submitted
-        reason = OpeningReason.BROKEN if is_open else OpeningReason.CONFUSED
+        registration = self._registration
+        if registration is None or not registration.is_submitted:
+            reason = OpeningReason.CONFUSED
+        elif registration.is_offered is False and error.condition == "not-authorized":
+            # COMPAT(ejabberd 23.01): so it answers any request before a login when
+            # nobody is there to take registrations.
+            registration.deny()
+            reason = OpeningReason.REGISTRATION_CLOSED
+        else:
+            reason = OpeningReason.BROKEN  # it may have been carried out all the same
         return NegotiationError(reason, error.condition, text=error.text)
 
     # --- the first stream: registration and login -----------------------------------

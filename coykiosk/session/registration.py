@@ -127,6 +127,10 @@ class RegistrationTalk:
         is_iq = stanza.tag == "{" + CLIENT + "}iq"
         return is_iq and is_reply and stanza.get("id") == self._open_id != ""
 
+    def deny(self) -> None:
+        """The server has made it known that the open request came to nothing."""
+        self._state = _State.NEW
+
     def solve(self, answer: str) -> str:
         """Return the request with a person's answer to the challenge."""
         assert self._state is _State.CHALLENGED

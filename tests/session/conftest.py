@@ -189,12 +189,17 @@ c2s_require_encryption = true
 authentication = "internal_hashed"
 ssl = {{ certificate = "{certificate}", key = "{key}"{protocol} }}
 c2s_direct_tls_ssl = {{ certificate = "{certificate}", key = "{key}"{protocol} }}
+{options}
 VirtualHost "practice.example"
 """
 
 
 def start_prosody(
-    directory: Path, *, registration: bool = True, protocol: str = ""
+    directory: Path,
+    *,
+    registration: bool = True,
+    protocol: str = "",
+    options: str = "",
 ) -> Iterator[Prosody]:
     identity = make_identity(directory)
     server = Prosody(identity, directory, free_port(), free_port())
@@ -210,6 +215,7 @@ def start_prosody(
             protocol=f', protocol = "{protocol}"' if protocol else "",
             plugins=PLUGINS,
             no_binding="" if protocol else ', "no_binding"',
+            options=options,
         )
     )
     process = subprocess.Popen(  # noqa: S603 - our own words

@@ -72,6 +72,8 @@ for name in "$@"; do
     cp "$STATE/fake-true" "$BIN/$name"
     case $name in
         tor) cp "$STATE/fake-true" "$BIN/tor-gencert" ;;
+        ejabberd) cp "$STATE/fake-true" "$BIN/ejabberdctl"
+            cp "$STATE/fake-true" "$BIN/erl" ;;
         libotr5-dev) mkdir -p "$STATE/include/libotr"
             cp "$STATE/fake-true" "$STATE/include/libotr/proto.h" ;;
         libc6-dev) mkdir -p "$STATE/include"
