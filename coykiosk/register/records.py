@@ -72,7 +72,7 @@ class Route:
     domain: str
     """The domain part of its addresses: what the certificate must be valid for."""
     host: str
-    """What Tor is asked to connect to: the onion, or the domain."""
+    """What Tor is asked to connect to: an onion, the domain, or an SRV target."""
     port: int
     tls: TlsMode
     spki: tuple[str, ...]
@@ -80,11 +80,34 @@ class Route:
     scram: tuple[str, ...]
     """SCRAM mechanisms the record says it offers; may be empty."""
     registration: Registration
+    by_srv: bool = False
+    """True when host and port came out of the DNS, where many can write them."""
 
     @property
     def is_onion(self) -> bool:
         """True when the way ends at an onion service, not at an exit."""
         return self.host.endswith(".onion")
+
+    @property
+    def onion_vouches(self) -> bool:
+        """True when reaching the onion is proof of who is there.
+
+        A record, or the person, says that this onion is this domain. An onion out of
+        the DNS is what a resolver says; there the certificate must prove it.
+        """
+        return self.is_onion and not self.by_srv
+
+    @property
+    def needs_srv(self) -> bool:
+        """True when the domain's SRV records are to be asked for first.
+
+        The way that a client goes which has found none (RFC 6120, section 3.2.2) is
+        never what is wanted, it is what is left: so it stands for "ask the domain",
+        here and in the vault, and no record needs another word for that.
+        """
+        plain = (self.domain, CLIENT_PORT, TlsMode.STARTTLS)
+        is_plain = (self.host, self.port, self.tls) == plain
+        return is_plain and not self.is_onion and not self.by_srv
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +133,8 @@ class Server:
     def routes(self) -> tuple[Route, ...]:
         """Return the ways to this server, best first: its onion, then an exit.
 
-        Where an onion has taken `port` and `tls`, the name is reached as a client
-        does that finds no SRV record (RFC 6120, section 3.2.2).
+        Where an onion has taken `port` and `tls`, the name is reached as its SRV
+        records say (`Route.needs_srv`).
         """
         ways: list[tuple[str, int, TlsMode]] = []
         if self.onion is not None:

@@ -14,7 +14,8 @@ certificate is taken
 The last two replace the *chain* and nothing else. The domain of the JID must be
 named, the certificate must be valid today, its key must be fit for servers, in all
 three: an expired self-signed certificate is refused although its key is pinned. On
-the way through an exit there is the first line and no other. A chain that holds is
+the way through an exit there is the first line and no other, and so there is at an
+onion that a resolver named: it has authenticated itself as somebody's onion. A chain that holds is
 taken whatever is pinned, because authorities' certificates change their keys every
 few months.
 """
@@ -136,6 +137,12 @@ def judge(
     facts: CertificateFacts, *, domain: str, is_onion: bool, pins: Collection[str]
 ) -> Verdict:
     """Decide whether the other end is the server of a domain.
+
+    Args:
+        facts: What it showed.
+        domain: The domain part of the JID.
+        is_onion: It is the onion that a record or a person gave for that domain.
+        pins: SHA-256 of keys that were met there before, base64.
 
     Raises:
         CertificateBadError: it is not shown to be.

@@ -105,6 +105,8 @@ class Opened:
     """SHA-256 of the server's key, base64, as seen now."""
     trust: Trust
     """What the certificate was taken by."""
+    via_onion: bool
+    """The way there ended at an onion service, not at an exit."""
 
     @property
     def jid(self) -> Jid:
@@ -249,6 +251,7 @@ class _Opening:
             channel_bound=done.channel_bound,
             pin=secured.verdict.pin,
             trust=secured.verdict.trust,
+            via_onion=self._route.is_onion,
         )
 
     async def _negotiate(self, attempt: _Attempt, secured: Secured) -> Done:

@@ -74,7 +74,7 @@ async def _shake_hands(stream: Stream, engine: TlsEngine, route: Route) -> Verdi
         return judge(
             engine.facts(),
             domain=route.domain,
-            is_onion=route.is_onion,
+            is_onion=route.onion_vouches,
             pins=route.spki,
         )
     except CertificateBadError as exc:

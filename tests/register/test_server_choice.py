@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -73,6 +74,41 @@ def test_routes_carry_what_the_certificate_and_login_are_checked_by() -> None:
     assert onion.spki == name.spki == ("pin",)
     assert onion.scram == name.scram == ("SCRAM-SHA-1",)
     assert onion.registration is name.registration is Registration.OPEN
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "tls", "by_srv", "expected"),
+    [
+        pytest.param("one.example", 5222, TlsMode.STARTTLS, False, True, id="name"),
+        pytest.param("one.example", 5222, TlsMode.STARTTLS, True, False, id="found"),
+        pytest.param("one.example", 5223, TlsMode.STARTTLS, False, False, id="port"),
+        pytest.param("one.example", 5222, TlsMode.DIRECT, False, False, id="direct"),
+        pytest.param("im.one.example", 5222, TlsMode.STARTTLS, False, False, id="host"),
+        pytest.param(ONION, 5222, TlsMode.STARTTLS, False, False, id="onion"),
+    ],
+)
+def test_route_needs_srv_when_the_domain_is_all_that_is_known(
+    host: str, port: int, tls: TlsMode, by_srv: bool, expected: bool
+) -> None:
+    route = replace(server().routes()[1], host=host, port=port, tls=tls, by_srv=by_srv)
+
+    assert route.needs_srv is expected
+
+
+def test_route_to_a_domain_that_is_an_onion_needs_no_srv() -> None:
+    """Nobody can say more about it than itself."""
+    (route,) = server(ONION, onion=None, clearnet=False).routes()
+    route = replace(route, port=5222, tls=TlsMode.STARTTLS)
+
+    assert not route.needs_srv
+
+
+def test_onion_vouches_when_a_record_names_it_and_not_when_the_dns_does() -> None:
+    onion, name = server().routes()
+
+    assert onion.onion_vouches
+    assert not replace(onion, by_srv=True).onion_vouches
+    assert not name.onion_vouches
 
 
 # --- age ------------------------------------------------------------------

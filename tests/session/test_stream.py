@@ -100,6 +100,7 @@ class Bench:
             channel_bound=False,
             pin="",
             trust=Trust.CHAIN,
+            via_onion=True,
         )
         self.stream = XmppStream(
             opened,
