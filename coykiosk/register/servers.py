@@ -8,7 +8,8 @@ A record is one `[[server]]` table:
 
     domain            the part of an address behind the @, lower case, A-labels
     onion             optional: its version 3 onion address, for clients
-    port              of the onion, or of the domain if there is none; 5222
+    port              of the onion, or of the domain if there is none; 5222, which for
+                      a domain and with "starttls" means: as its SRV records say
     tls               "starttls" or "direct": how that port begins TLS
     clearnet          may it be reached by its name through a Tor exit?
     register          "open" (name and password, nothing else), "form", "captcha",

@@ -190,7 +190,8 @@ class Attempt:
     identity: Identity
     kind: AttemptKind
     limit_s: float
-    """Seconds the whole attempt may take; after that it is Silent."""
+    """Seconds the attempt may take, once the server is looked up where that is needed;
+    after that it is Silent."""
     fresh_circuit: bool
     """True: use a new isolation key. False: the last attempt's circuit may serve
     again; it is the same server, and it has seen us anyway."""

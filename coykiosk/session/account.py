@@ -24,8 +24,9 @@ from coykiosk.ports import IsolationKey
 from coykiosk.register.servers import Route
 from coykiosk.session.chats import Chats
 from coykiosk.session.enrol import NewAccount
-from coykiosk.session.opening import Opened, OpeningError, Purpose, open_session
+from coykiosk.session.opening import Opened, OpeningError, Purpose
 from coykiosk.session.outcomes import to_user_error
+from coykiosk.session.reaching import reach
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
@@ -110,16 +111,16 @@ class AccountSession:
         await self._world.tor.wait_ready()
         self._isolation_key = IsolationKey.fresh(self._world.random_bytes)
         try:
-            async with asyncio.timeout(OPENING_LIMIT_S):
-                return await open_session(
-                    self._world.tor.dialer,
+            async with asyncio.timeout(OPENING_LIMIT_S) as limit:
+                return await reach(
+                    self._world,
                     self._route,
                     localpart=self._record.localpart,
                     password=self._record.password,
                     purpose=Purpose.LOG_IN,
                     isolation_key=self._isolation_key,
-                    random_bytes=self._world.random_bytes,
                     on_step=lambda _: None,
+                    limit=limit,
                 )
         except TimeoutError as exc:
             server = self._record.domain
@@ -140,7 +141,7 @@ class AccountSession:
         self._world.publish(
             AccountOnline(
                 account=self.jid,
-                via_onion=self._route.is_onion,
+                via_onion=opened.via_onion,
                 channel_bound=opened.channel_bound,
                 kept=self._kept,
             )
@@ -168,7 +169,7 @@ class AccountSession:
 
     def _remember_pin(self, opened: Opened) -> None:
         """Pin the certificate that an onion showed; another one is an alarm."""
-        if self._route.is_onion and opened.pin and not self._record.spki:
+        if self._route.onion_vouches and opened.pin and not self._record.spki:
             self._record.spki = (opened.pin,)
             self._route = replace(self._route, spki=self._record.spki)
             self._save()

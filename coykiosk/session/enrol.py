@@ -39,10 +39,10 @@ from coykiosk.session.opening import (
     OpeningError,
     OpeningStep,
     Purpose,
-    open_session,
 )
 from coykiosk.session.outcomes import to_outcome, to_user_error_from_outcome
 from coykiosk.session.person import Person
+from coykiosk.session.reaching import reach
 from coykiosk.session.solving import Solve, Solving, ask_nobody
 from coykiosk.session.world import World
 
@@ -221,7 +221,7 @@ async def _open(
 
     Raises:
         TimeoutError: it took too long.
-        OpeningError, UserError: as `open_session`.
+        OpeningError, UserError: as `reach`.
     """
     password = Secret(identity.password)
     try:
@@ -230,16 +230,16 @@ async def _open(
             if person is not None:
                 solve = Solving(person, route.domain, limit, limit_s)
             opening = group.create_task(
-                open_session(
-                    world.tor.dialer,
+                reach(
+                    world,
                     route,
                     localpart=identity.localpart,
                     password=password,
                     purpose=purpose,
                     isolation_key=isolation_key,
-                    random_bytes=world.random_bytes,
                     on_step=on_step,
                     solve=solve,
+                    limit=limit,
                 )
             )
             if person is not None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 
 from coykiosk.contract import Event
 from coykiosk.ports import RandomBytes, Tor, WallClock
+from coykiosk.session.resolvers import RESOLVERS, Resolver
 
 __all__ = ["RunBlocking", "World"]
 
@@ -34,6 +35,8 @@ class World:
     wall_clock: WallClock
     run_blocking: RunBlocking
     publish: Callable[[Event], None]
+    resolvers: tuple[Resolver, ...] = RESOLVERS
+    """Whom to ask for names, in this order."""
 
     def uniform(self, low: float, high: float) -> float:
         """Draw a number between two bounds, every value equally likely."""
