@@ -38,6 +38,7 @@ class ErrorCode(Enum):
     SERVER_WANTS_MORE = auto()  # server, what
     SERVER_WEB_ONLY = auto()  # server, url
     SERVER_SKIPPED = auto()  # server
+    INVITATION_REFUSED = auto()  # server
     SERVER_UNREACHABLE = auto()  # server
     SERVER_SILENT = auto()  # server
     SERVER_CONFUSED = auto()  # server, reason

@@ -86,6 +86,10 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
         _("You went on from {server} to the next server."),
         _("Nothing to do: the next server is tried."),
     ),
+    ErrorCode.INVITATION_REFUSED: Sentences(
+        _("{server} does not take this invitation."),
+        _("It may have been used, or be too old; ask for another one."),
+    ),
     ErrorCode.SERVER_UNREACHABLE: Sentences(
         _("{server} cannot be reached through Tor."),
         _("Press F5 to try again; servers are often back within minutes."),

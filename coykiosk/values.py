@@ -4,13 +4,14 @@ Rule: pure and below everything; a secret shows, compares and copies nothing by
 accident. `contract` hands all of these on: import them from there.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import ClassVar, Final, NoReturn, Self, final
 from unicodedata import normalize
 
 __all__ = [
     "ChatPhase",
+    "Door",
     "EnrolmentStep",
     "Jid",
     "MessageState",
@@ -168,6 +169,18 @@ class MessageState(Enum):
     UNCERTAIN = auto()
     """It may not have arrived: the connection broke before the server said that it
     has it, or the keys were renewed before an answer came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A server of the person's own choice."""
+
+    domain: str
+    """What its addresses end in: a domain name, or an onion."""
+    onion: str | None
+    """Where it is reached, if the person knows that."""
+    token: str = field(repr=False)
+    """The right to make one account there (XEP-0445); "" without an invitation."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -24,7 +24,7 @@ from coykiosk.contract import (
 
 ROOMS = {commands.__name__, events.__name__, values.__name__}
 """The two halves of the contract, and the values that it hands on."""
-VALUES = {Jid, values.Picture, values.Puzzle}
+VALUES = {Jid, values.Door, values.Picture, values.Puzzle}
 """What commands and events carry."""
 
 CROSSING = [*get_args(Command), *get_args(Event)]

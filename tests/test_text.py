@@ -22,6 +22,7 @@ FACTS = {
     ErrorCode.SERVER_WANTS_MORE: {"server", "what"},
     ErrorCode.SERVER_WEB_ONLY: {"server", "url"},
     ErrorCode.SERVER_SKIPPED: {"server"},
+    ErrorCode.INVITATION_REFUSED: {"server"},
     ErrorCode.SERVER_UNREACHABLE: {"server"},
     ErrorCode.SERVER_SILENT: {"server"},
     ErrorCode.SERVER_CONFUSED: {"server", "reason"},

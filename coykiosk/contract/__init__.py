@@ -48,6 +48,7 @@ from coykiosk.contract.events import (
 )
 from coykiosk.values import (
     ChatPhase,
+    Door,
     EnrolmentStep,
     Jid,
     MessageState,
@@ -75,6 +76,7 @@ __all__ = [
     "Connect",
     "ContactAsked",
     "CreateAccount",
+    "Door",
     "EnrolmentAdvanced",
     "EnrolmentCancelled",
     "EnrolmentStep",

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from coykiosk.values import Jid, Secret
+from coykiosk.values import Door, Jid, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class CreateAccount:
 
     passphrase: Secret | None
     """Seals a new vault; None keeps nothing at all."""
+    door: Door | None = None
+    """The one server that may be tried; None leaves the choice to us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,8 @@ What an outcome leads to while REGISTERing (first rule that fits):
     Refused, any other               leave (resource-constraint is "busy": on an
                                      onion all users share one slot)
     RegistrationClosed, NeedsForm,   leave
-      NeedsCaptcha, WebOnly
+      NeedsCaptcha, WebOnly,
+      InvitationRefused
     PuzzleLost                       same way, new circuit, once; then leave
     Skipped; not submitted           leave
     Skipped; submitted               leave; the account may exist: unresolved
@@ -57,6 +58,7 @@ from coykiosk.register.steps import (
     Effect,
     Enrolled,
     GiveUp,
+    InvitationRefused,
     LoginRefused,
     NeedsCaptcha,
     NeedsForm,
@@ -84,6 +86,7 @@ __all__ = [
     "Enrolment",
     "FlowError",
     "GiveUp",
+    "InvitationRefused",
     "LoginRefused",
     "NeedsCaptcha",
     "NeedsForm",
@@ -218,7 +221,7 @@ class Enrolment:
                 return self._register(attempt.server, attempt.route, fresh_circuit=True)
             case RegistrationClosed() | NeedsForm() | NeedsCaptcha() | WebOnly():
                 pass
-            case Silent() | Broken() | Skipped() | PuzzleLost():
+            case Silent() | Broken() | Skipped() | PuzzleLost() | InvitationRefused():
                 pass
             case never:
                 assert_never(never)

@@ -4,7 +4,7 @@ Rule: nothing here reads, draws or decides for good; a record says what a dated
 public list says, and what is old is called old.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, IntEnum, unique
 from typing import Final
@@ -82,6 +82,8 @@ class Route:
     registration: Registration
     by_srv: bool = False
     """True when host and port came out of the DNS, where many can write them."""
+    token: str = field(default="", repr=False)
+    """An invitation's, which is shown to the server first; mostly "" (XEP-0445)."""
 
     @property
     def is_onion(self) -> bool:
@@ -129,6 +131,8 @@ class Server:
     spki: tuple[str, ...]
     scram: tuple[str, ...]
     source: str
+    token: str = field(default="", repr=False)
+    """An invitation's; never in a file."""
 
     def routes(self) -> tuple[Route, ...]:
         """Return the ways to this server, best first: its onion, then an exit.
@@ -152,6 +156,7 @@ class Server:
                 spki=self.spki,
                 scram=self.scram,
                 registration=self.register,
+                token=self.token,
             )
             for host, port, tls in ways
         )

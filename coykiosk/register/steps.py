@@ -19,6 +19,7 @@ __all__ = [
     "Effect",
     "Enrolled",
     "GiveUp",
+    "InvitationRefused",
     "LoginRefused",
     "NeedsCaptcha",
     "NeedsForm",
@@ -74,6 +75,14 @@ class NeedsCaptcha:
 
     why: str = "no-picture"
     """"no-picture" that can be shown, "wrong-answers", or "skipped"."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationRefused:
+    """The server does not know the invitation, or no longer."""
+
+    text: str = ""
+    """The server's own words; not to be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +155,7 @@ Outcome = (
     | RegistrationClosed
     | NeedsForm
     | NeedsCaptcha
+    | InvitationRefused
     | PuzzleLost
     | Skipped
     | WebOnly

@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from coykiosk.contract import EnrolmentAdvanced, EnrolmentStep, Secret
+from coykiosk.contract import Door, EnrolmentAdvanced, EnrolmentStep, Secret
 from coykiosk.errors import ErrorCode, UserError, only_user_error
 from coykiosk.otr import PrivateKey, draw_instance_tag
+from coykiosk.register.door import server_behind
 from coykiosk.register.flow import Enrolment
 from coykiosk.register.identity import Identity
 from coykiosk.register.servers import (
@@ -37,6 +38,7 @@ async def make_account(
     world: World,
     person: Person,
     passphrase: Secret | None,
+    door: Door | None,
 ) -> tuple[Account, NewAccount]:
     """Make an account and sign in.
 
@@ -46,6 +48,7 @@ async def make_account(
         world: The doors, the clocks and chance.
         person: Whom a server's puzzle is shown to.
         passphrase: Seals a new vault first; None leaves `keeping` as it is.
+        door: The one server to try; None for the choice among the records.
 
     Raises:
         UserError: what the person should be told.
@@ -60,9 +63,11 @@ async def make_account(
             return await attempts.settle(record, found)
         if not found.may_exist:
             attempts.denied(record)
-    enrolment = Enrolment(
-        order_servers(servers, world.random_bytes), world.random_bytes
-    )
+    if door is None:
+        in_order = order_servers(servers, world.random_bytes)
+    else:
+        in_order = [server_behind(door)]
+    enrolment = Enrolment(in_order, world.random_bytes)
     try:
         new = await enrol(
             enrolment,

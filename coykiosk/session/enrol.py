@@ -24,6 +24,7 @@ from coykiosk.register.flow import (
     Enrolled,
     Enrolment,
     GiveUp,
+    InvitationRefused,
     LoginRefused,
     Outcome,
     Refused,
@@ -154,9 +155,16 @@ async def find_again(
 def _tell_tried(enrolment: Enrolment, n_told: int, world: World) -> int:
     for tried in enrolment.tried[n_told:]:
         error = to_user_error_from_outcome(tried.outcome, server=tried.domain)
-        words = tried.outcome.text if isinstance(tried.outcome, Refused) else ""
-        world.publish(ServerTried(tried.domain, error, words))
+        world.publish(ServerTried(tried.domain, error, _words_of(tried.outcome)))
     return len(enrolment.tried)
+
+
+def _words_of(outcome: Outcome) -> str:
+    match outcome:
+        case Refused(text=text) | InvitationRefused(text=text):
+            return text
+        case _:
+            return ""
 
 
 async def _attempt(

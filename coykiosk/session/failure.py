@@ -26,6 +26,8 @@ class OpeningReason(Enum):
     """text: the address of the page; never opened."""
     PUZZLE_LOST = auto()
     """The connection ended while a person was at the challenge."""
+    INVITATION_REFUSED = auto()
+    """condition, text: the server does not know it, or no longer."""
     UNREACHABLE = auto()
     """Tor cannot get there."""
     BROKEN = auto()

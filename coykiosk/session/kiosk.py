@@ -22,6 +22,7 @@ from coykiosk.contract import (
     Command,
     Connect,
     CreateAccount,
+    Door,
     EnrolmentCancelled,
     Failed,
     Jid,
@@ -113,8 +114,8 @@ class Kiosk:
 
     def _carry_out(self, command: Command) -> None:
         match command:
-            case CreateAccount(passphrase=passphrase):
-                self._start_creation(passphrase)
+            case CreateAccount(passphrase=passphrase, door=door):
+                self._start_creation(passphrase, door)
             case CancelCreation() | AnswerPuzzle() | AskAnotherPuzzle() | SkipServer():
                 self._on_creation(command)
             case UnlockVault(passphrase=passphrase):
@@ -187,7 +188,7 @@ class Kiosk:
 
     # --- the one action ---------------------------------------------------------
 
-    def _start_creation(self, passphrase: Secret | None) -> None:
+    def _start_creation(self, passphrase: Secret | None, door: Door | None) -> None:
         if self._creation is not None or self._accounts:
             _wipe(passphrase)
             return
@@ -203,7 +204,7 @@ class Kiosk:
                 passphrase.wipe()
                 raise
         self._can_cancel = True
-        self._creation = self._group.create_task(self._create(passphrase))
+        self._creation = self._group.create_task(self._create(passphrase, door))
 
     def _cancel_creation(self) -> None:
         """Stop making an account; `_create` undoes what was begun."""
@@ -211,11 +212,11 @@ class Kiosk:
             self._can_cancel = False
             self._creation.cancel()
 
-    async def _create(self, passphrase: Secret | None) -> None:
+    async def _create(self, passphrase: Secret | None, door: Door | None) -> None:
         """Make an account and go online; leave nothing behind if that ends early."""
         had_vault = self._keeping.is_kept
         try:
-            record, new = await self._make(passphrase)
+            record, new = await self._make(passphrase, door)
             self._go_online(record, new.route, new)
         except UserError as error:
             await self._undo_creation(had_vault=had_vault)
@@ -234,7 +235,9 @@ class Kiosk:
             _wipe(passphrase)
             self._creation = None
 
-    async def _make(self, passphrase: Secret | None) -> tuple[Account, NewAccount]:
+    async def _make(
+        self, passphrase: Secret | None, door: Door | None
+    ) -> tuple[Account, NewAccount]:
         try:
             return await make_account(
                 self._servers,
@@ -242,6 +245,7 @@ class Kiosk:
                 world=self._world,
                 person=self._person,
                 passphrase=passphrase,
+                door=door,
             )
         finally:
             self._can_cancel = False
@@ -281,7 +285,7 @@ class Kiosk:
             await self._reconnect()
         else:
             # The last session ended before its account was there: finish it.
-            self._start_creation(None)
+            self._start_creation(None, None)
 
     def _take_accounts(self) -> None:
         records = [r for r in self._keeping.profile.accounts if not r.pending]

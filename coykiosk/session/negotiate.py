@@ -91,6 +91,8 @@ class Plan:
     scram: tuple[str, ...]
     """The mechanisms the server is known to offer; may be empty."""
     binding: ChannelBinding
+    token: str = field(default="", repr=False)
+    """An invitation's; "" without one."""
     avoid_plus: bool = False
     """The last connection broke over channel binding."""
 
@@ -148,6 +150,11 @@ _FEATURES: Final = "{" + STREAM + "}features"
 _STREAM_ERROR: Final = "{" + STREAM + "}error"
 _SASL_PREFIX: Final = "{" + SASL + "}"
 _REGISTER_FEATURE: Final = "{" + REGISTER_FEATURE + "}register"
+# XEP-0445, section 3, and what it was called before.
+_INVITE_FEATURES: Final[tuple[str, ...]] = tuple(
+    "{" + namespace + "}register"
+    for namespace in ("urn:xmpp:ibr-token:0", "urn:xmpp:invite")
+)
 _MAX_HELD: Final = 10
 
 
@@ -169,7 +176,7 @@ class Negotiation:
         self._registration: RegistrationTalk | None = None
         if plan.purpose is Purpose.REGISTER:
             self._registration = RegistrationTalk(
-                plan.localpart, plan.password, random_bytes
+                plan.localpart, plan.password, random_bytes, token=plan.token
             )
         self._login = LoginTalk(
             plan.localpart,
@@ -309,7 +316,10 @@ class Negotiation:
         self._login.on_features(features)
         if self._registration is None:
             return _send(self._login.resume())
-        is_offered = features.find(_REGISTER_FEATURE) is not None
+        doors: tuple[str, ...] = (_REGISTER_FEATURE,)
+        if self._plan.token:
+            doors += _INVITE_FEATURES
+        is_offered = any(features.find(door) is not None for door in doors)
         self._registration.is_offered = is_offered
         if self._plan.is_open:
             return _send(self._login.resume() if self._registration.is_done else "")

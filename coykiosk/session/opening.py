@@ -262,6 +262,7 @@ class _Opening:
             password=attempt.password,
             is_open=self._route.registration is Registration.OPEN,
             scram=attempt.known,
+            token=self._route.token,
             binding=secured.binding,
             avoid_plus=attempt.avoid_plus,
         )

@@ -11,6 +11,7 @@ from coykiosk.register.steps import (
     Broken,
     CertificateBad,
     Confused,
+    InvitationRefused,
     LoginRefused,
     NeedsCaptcha,
     NeedsForm,
@@ -55,7 +56,9 @@ def to_user_error_from_outcome(outcome: Outcome, *, server: str) -> UserError:
             facts["what"] = why
         case WebOnly(url=url):
             facts["url"] = url
-        case Unreachable() | Silent() | Broken() | PuzzleLost() | Skipped():
+        case Unreachable() | Silent() | Broken():
+            pass
+        case PuzzleLost() | Skipped() | InvitationRefused():
             pass
         case Succeeded():
             msg = "a success is no error"
@@ -71,6 +74,7 @@ _CODES: Final[dict[type[Outcome], ErrorCode]] = {
     NeedsForm: ErrorCode.SERVER_WANTS_MORE,
     NeedsCaptcha: ErrorCode.SERVER_WANTS_MORE,
     WebOnly: ErrorCode.SERVER_WEB_ONLY,
+    InvitationRefused: ErrorCode.INVITATION_REFUSED,
     PuzzleLost: ErrorCode.CONNECTION_LOST,
     Skipped: ErrorCode.SERVER_SKIPPED,
     Unreachable: ErrorCode.SERVER_UNREACHABLE,
@@ -90,6 +94,7 @@ _OUTCOMES: Final[dict[OpeningReason, Callable[[OpeningError], Outcome]]] = {
     OpeningReason.NEEDS_CAPTCHA: lambda error: NeedsCaptcha(error.condition),
     OpeningReason.WEB_ONLY: lambda error: WebOnly(error.text),
     OpeningReason.PUZZLE_LOST: lambda _: PuzzleLost(),
+    OpeningReason.INVITATION_REFUSED: lambda error: InvitationRefused(error.text),
     OpeningReason.UNREACHABLE: lambda _: Unreachable(),
     OpeningReason.BROKEN: lambda error: Broken(submitted=error.submitted),
     OpeningReason.CERTIFICATE_BAD: lambda error: CertificateBad(error.condition),

@@ -26,6 +26,7 @@ from coykiosk.session.wire import (
     DATA_FORM,
     MAX_WORDS_CHARS,
     OOB,
+    PREAUTH,
     REGISTER,
     STANZA_ERRORS,
     ErrorParts,
@@ -82,14 +83,22 @@ class RegistrationTalk:
         localpart: The name to register.
         password: Its password; not copied, not wiped.
         random_bytes: For stanza ids.
+        token: An invitation's (XEP-0445), shown before anything is asked.
     """
 
     def __init__(
-        self, localpart: str, password: Secret, random_bytes: RandomBytes
+        self,
+        localpart: str,
+        password: Secret,
+        random_bytes: RandomBytes,
+        *,
+        token: str = "",
     ) -> None:
         self._localpart = localpart
         self._password = password
         self._random_bytes = random_bytes
+        self._token = token
+        self._token_id = ""
         self._state = _State.NEW
         self._open_id = ""
         self._first_refusal: ErrorParts | None = None
@@ -119,13 +128,23 @@ class RegistrationTalk:
         """Return the question what the server wants."""
         self._state = _State.ASKED
         self._open_id = token(self._random_bytes)
-        return f"<iq type='get' id='{self._open_id}'><query xmlns='{REGISTER}'/></iq>"
+        query = f"<query xmlns='{REGISTER}'/>"
+        return f"{self._show_token()}<iq type='get' id='{self._open_id}'>{query}</iq>"
+
+    def _show_token(self) -> str:
+        """Return what entitles us to ask; "" when nothing does or it was shown."""
+        if not self._token or self._token_id:
+            return ""
+        self._token_id = token(self._random_bytes)
+        preauth = f"<preauth xmlns='{PREAUTH}' token='{quoted(self._token)}'/>"
+        return f"<iq type='set' id='{self._token_id}'>{preauth}</iq>"
 
     def is_answer(self, stanza: ET.Element) -> bool:
         """Whether a stanza answers our open request."""
         is_reply = stanza.get("type") in ("result", "error")
         is_iq = stanza.tag == "{" + CLIENT + "}iq"
-        return is_iq and is_reply and stanza.get("id") == self._open_id != ""
+        ids = {self._open_id, self._token_id} - {""}
+        return is_iq and is_reply and stanza.get("id") in ids
 
     def deny(self) -> None:
         """The server has made it known that the open request came to nothing."""
@@ -150,6 +169,8 @@ class RegistrationTalk:
         Raises:
             NegotiationError: there will be no account here, and why.
         """
+        if answer.get("id") == self._token_id:
+            return self._take_token_answer(answer)
         self._open_id = ""
         if answer.get("type") == "error":
             error = read_error(answer.find("{" + CLIENT + "}error"), STANZA_ERRORS)
@@ -161,6 +182,14 @@ class RegistrationTalk:
         if self._state is _State.ASKED or (self._state is _State.BLIND and asks_more):
             return self._take_form(query)
         self._state = _State.DONE
+        return ""
+
+    def _take_token_answer(self, answer: ET.Element) -> str:
+        if answer.get("type") == "error":
+            error = read_error(answer.find("{" + CLIENT + "}error"), STANZA_ERRORS)
+            raise NegotiationError(
+                OpeningReason.INVITATION_REFUSED, error.condition, text=error.text
+            )
         return ""
 
     def _take_error(self, error: ErrorParts) -> str:

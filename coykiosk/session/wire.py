@@ -18,6 +18,7 @@ __all__ = [
     "DATA_FORM",
     "MAX_WORDS_CHARS",
     "OOB",
+    "PREAUTH",
     "REGISTER",
     "REGISTER_FEATURE",
     "ROSTER",
@@ -44,6 +45,7 @@ BIND: Final = "urn:ietf:params:xml:ns:xmpp-bind"  # RFC 6120, section 7
 CLIENT: Final = "jabber:client"
 DATA_FORM: Final = "jabber:x:data"  # XEP-0004
 OOB: Final = "jabber:x:oob"  # XEP-0066
+PREAUTH: Final = "urn:xmpp:pars:0"  # XEP-0379, XEP-0445
 REGISTER: Final = "jabber:iq:register"  # XEP-0077
 REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077, 9
 ROSTER: Final = "jabber:iq:roster"  # RFC 6121, section 2

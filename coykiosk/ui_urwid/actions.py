@@ -22,6 +22,8 @@ class Where(Enum):
     START_OWN = auto()
     """The start screen, while the person types words of their own."""
     UNLOCK = auto()
+    DOOR = auto()
+    """The line for an invitation or a server of one's own choice."""
     PROGRESS = auto()
     PUZZLE = auto()
     """A server's puzzle; the cursor is in the answer."""
@@ -52,6 +54,9 @@ class Action(Enum):
     KEEP_NOTHING = auto()
     UNLOCK = auto()
     SHOW_HIDE = auto()
+    DOOR = auto()
+    TAKE_DOOR = auto()
+    LEAVE_DOOR = auto()
     CANCEL = auto()
     SKIP_SERVER = auto()
     ANSWER = auto()

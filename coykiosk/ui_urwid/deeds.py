@@ -201,6 +201,8 @@ class Deeds:
             self._desk.who.scroll(pages)
         elif self._desk.state.page is Page.PUZZLE:
             self._desk.puzzle.scroll(pages)
+        elif self._desk.state.page is Page.DOOR:
+            self._desk.door.scroll(pages)
         else:
             self._desk.welcome.scroll(pages)
 

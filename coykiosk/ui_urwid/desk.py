@@ -11,6 +11,7 @@ from coykiosk.contract import Command, Jid
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.chat import ChatPage
 from coykiosk.ui_urwid.dialogs import Dialog
+from coykiosk.ui_urwid.door import DoorPage
 from coykiosk.ui_urwid.puzzle import PuzzlePage
 from coykiosk.ui_urwid.roster import WhoPage
 from coykiosk.ui_urwid.sheet import Sheet
@@ -31,6 +32,7 @@ class Desk:
     """Wants the strength of a passphrase; the answer names the number again."""
     puzzle: PuzzlePage
     state: ViewState = field(default_factory=ViewState)
+    door: DoorPage = field(default_factory=DoorPage)
     who: WhoPage = field(default_factory=WhoPage)
     chat: ChatPage = field(default_factory=ChatPage)
     dialog: Dialog | None = None
@@ -60,6 +62,8 @@ class Desk:
                 return Where.CHAT
             case Page.PUZZLE:
                 return Where.PUZZLE
+            case Page.DOOR:
+                return Where.DOOR
             case _:
                 return self.welcome.where(self.state)
 
@@ -70,6 +74,8 @@ class Desk:
             return self.who.is_empty
         if self.state.page is Page.PUZZLE:
             return self.puzzle.is_empty
+        if self.state.page is Page.DOOR:
+            return self.door.is_empty
         current = self.current
         if current is not None:
             return self.chat.composer(current).is_empty

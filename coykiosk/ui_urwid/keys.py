@@ -73,6 +73,27 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         _("Make six other words."),
     ),
     Binding(
+        Action.DOOR,
+        ("f9",),
+        _START | {Where.UNLOCK},
+        _("invitation"),
+        _("Hand in an invitation, or name a server of your own choice."),
+    ),
+    Binding(
+        Action.TAKE_DOOR,
+        ("enter",),
+        _here(Where.DOOR),
+        _("take it"),
+        _("Take the invitation or the server for the account that is made next."),
+    ),
+    Binding(
+        Action.LEAVE_DOOR,
+        ("esc",),
+        _here(Where.DOOR),
+        _("go back"),
+        _("Go back, and leave the choice of a server to the program."),
+    ),
+    Binding(
         Action.SHOW_HIDE,
         ("f8",),
         _here(Where.UNLOCK, Where.START_OWN),

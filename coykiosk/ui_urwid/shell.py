@@ -17,6 +17,7 @@ from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.deeds import Deeds
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.dialogs import Dialog, Rows
+from coykiosk.ui_urwid.door import DoorPage
 from coykiosk.ui_urwid.footer import footer_parts
 from coykiosk.ui_urwid.keymap import action_for
 from coykiosk.ui_urwid.puzzle import PuzzlePage
@@ -161,6 +162,8 @@ class Shell:
             )
         elif self._desk.state.page is Page.PUZZLE:
             self._desk.puzzle.keypress(key)
+        elif self._desk.state.page is Page.DOOR:
+            self._desk.door.keypress(key)
         elif current is not None:
             self._desk.chat.keypress(current, key)
         elif field is not None and field.keypress(key):
@@ -177,6 +180,8 @@ class Shell:
             self._desk.who.paste(text)
         elif self._desk.state.page is Page.PUZZLE:
             self._desk.puzzle.paste(text)
+        elif self._desk.state.page is Page.DOOR:
+            self._desk.door.paste(text)
         elif current is not None and ("\n" in text or len(text) > _ASK_PASTE_CHARS):
             title = _("Paste this?")
             self._desk.open(Dialog(Where.CONFIRM, title, Action.SEND, text))
@@ -216,12 +221,14 @@ class Shell:
         page = self._page()
         return stack([*title, (page.draw(view, cols, rows - len(title)), True)])
 
-    def _page(self) -> WhoPage | PuzzlePage | WelcomePage:
+    def _page(self) -> WhoPage | PuzzlePage | DoorPage | WelcomePage:
         match self._desk.state.page:
             case Page.WHO:
                 return self._desk.who
             case Page.PUZZLE:
                 return self._desk.puzzle
+            case Page.DOOR:
+                return self._desk.door
             case _:
                 return self._desk.welcome
 

@@ -6,7 +6,7 @@ Rule: pure, no urwid; each step is one function from a state to the next.
 from dataclasses import replace
 from types import MappingProxyType
 
-from coykiosk.contract import EnrolmentStep, Jid
+from coykiosk.contract import Door, EnrolmentStep, Jid
 from coykiosk.ui_urwid.view import ChatView, Page, ViewState
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "chat_shown",
     "closing",
     "creation_started",
+    "door_chosen",
+    "door_shown",
     "problem_read",
     "puzzle_left",
     "request_answered",
@@ -53,6 +55,17 @@ def creation_started(state: ViewState, *, keep: bool) -> ViewState:
 def cancelling(state: ViewState) -> ViewState:
     """The person pressed Esc while the account was being made."""
     return replace(state, cancelling=True)
+
+
+def door_shown(state: ViewState) -> ViewState:
+    """The person wants to say where the account is made."""
+    return replace(state, page=Page.DOOR)
+
+
+def door_chosen(state: ViewState, door: Door | None) -> ViewState:
+    """The person said where, or that the choice is ours; back to where they were."""
+    page = Page.UNLOCK if state.vault_exists else Page.START
+    return replace(state, page=page, door=door)
 
 
 def puzzle_left(state: ViewState) -> ViewState:

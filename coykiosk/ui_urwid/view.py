@@ -15,6 +15,7 @@ from coykiosk.contract import (
     AccountOnline,
     ChatPhase,
     CircuitKnown,
+    Door,
     EnrolmentStep,
     Jid,
     MessageState,
@@ -34,6 +35,7 @@ class Page(Enum):
     STARTING = auto()
     START = auto()
     UNLOCK = auto()
+    DOOR = auto()
     PROGRESS = auto()
     PUZZLE = auto()
     SIGNING_IN = auto()
@@ -113,6 +115,8 @@ class ViewState:
     """False while the account being made, or in use, is kept nowhere."""
     step: EnrolmentStep | None = None
     step_server: str = ""
+    door: Door | None = None
+    """The one server at which the account is to be made; None: we choose."""
     puzzle: Puzzle | None = None
     """What lies before the person on the puzzle page."""
     cancelling: bool = False

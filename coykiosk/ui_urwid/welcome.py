@@ -26,6 +26,7 @@ _CHOICE_COLS: Final = 6
 _ROOMY_COLS: Final = 60
 _ROOMY_ROWS: Final = 18
 _KEEP_NOTHING: Final = _("new anonymous account, nothing kept: gone when you quit")
+_DOOR_CHOICE: Final = ("F9", _("an invitation, or a server of your own choice"))
 _KEEP_NOTHING_SHORT: Final = _("new account, nothing kept")
 
 
@@ -141,7 +142,7 @@ class WelcomePage:
             case Page.CLOSING | Page.CLOSED:
                 text = _("Closing: ending the chats, signing out, wiping the memory.")
                 return [gap(), urwid.Text(text)], None
-            case Page.WHO | Page.CHAT | Page.PUZZLE:
+            case Page.WHO | Page.CHAT | Page.PUZZLE | Page.DOOR:
                 return [], None
             case _:
                 assert_never(state.page)
@@ -150,8 +151,9 @@ class WelcomePage:
         self, state: ViewState, *, is_compact: bool
     ) -> tuple[Rows, int | None]:
         rows = _opening(state, is_compact=is_compact)
+        rows += _door_rows(state)
         if self.own.is_empty:
-            rows += self._made_words_rows(is_compact=is_compact)
+            rows += self._made_words_rows(state, is_compact=is_compact)
             return rows, None
         rows.append(urwid.Text(_("Your own words, to open your vault next time:")))
         focus = len(rows)
@@ -163,7 +165,7 @@ class WelcomePage:
         )
         return rows, focus
 
-    def _made_words_rows(self, *, is_compact: bool) -> Rows:
+    def _made_words_rows(self, state: ViewState, *, is_compact: bool) -> Rows:
         words = self.words.reveal().decode() if self.words else ""
         heading = _("Write these words down on paper; they open your vault next time:")
         kept = _("new anonymous account, in a vault that these words open")
@@ -174,6 +176,7 @@ class WelcomePage:
             ("Enter", kept),
             ("F4", _KEEP_NOTHING_SHORT if is_compact else _KEEP_NOTHING),
             ("F6", _("other words - or just type words of your own")),
+            *([] if is_compact or state.door is not None else [_DOOR_CHOICE]),
         )
         box = words_box(words, is_compact=is_compact)
         room = [] if is_compact else [gap()]
@@ -200,6 +203,7 @@ class WelcomePage:
         self, state: ViewState, *, is_compact: bool
     ) -> tuple[Rows, int | None]:
         rows = _opening(state, is_compact=is_compact)
+        rows += _door_rows(state)
         rows.append(
             urwid.Text(_("There is a vault here. Type the words that open it:"))
         )
@@ -215,8 +219,22 @@ class WelcomePage:
             ("Enter", _("open the vault and sign in")),
             ("F8", _("show what you type, or hide it")),
             ("F4", _("leave the vault alone: a new account that is not kept")),
+            *([] if is_compact or state.door is not None else [_DOOR_CHOICE]),
         )
         return rows, None if state.unlocking else focus
+
+
+def _door_rows(state: ViewState) -> Rows:
+    """Say where the account will be made, if the person said so."""
+    if state.door is None:
+        return []
+    server = clean(state.door.domain, Kind.JID)
+    words = _("The account will be made at {server}. F9 changes that.")
+    if state.door.token:
+        words = _(
+            "The account will be made at {server}, by your invitation. F9 changes that."
+        )
+    return [urwid.Text(("strong", words.format(server=server)))]
 
 
 def _as_server_text(fact: str) -> str:

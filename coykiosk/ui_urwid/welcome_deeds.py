@@ -43,6 +43,9 @@ class WelcomeDeeds:
             Action.KEEP_NOTHING: self._keep_nothing,
             Action.UNLOCK: self._unlock,
             Action.SHOW_HIDE: self._show_hide,
+            Action.DOOR: self._door,
+            Action.TAKE_DOOR: self._take_door,
+            Action.LEAVE_DOOR: self._leave_door,
             Action.CANCEL: self._cancel,
             Action.SKIP_SERVER: self._skip_server,
             Action.ANSWER: self._answer_puzzle,
@@ -106,7 +109,7 @@ class WelcomeDeeds:
     def _create(self, passphrase: Secret | None) -> None:
         keep = passphrase is not None
         self._desk.state = steps.creation_started(self._desk.state, keep=keep)
-        self._desk.submit(CreateAccount(passphrase))
+        self._desk.submit(CreateAccount(passphrase, self._desk.state.door))
 
     def _unlock(self) -> None:
         field = self._desk.welcome.field(self._desk.state)
@@ -123,6 +126,19 @@ class WelcomeDeeds:
     def _cancel(self) -> None:
         self._desk.state = steps.cancelling(steps.puzzle_left(self._desk.state))
         self._desk.submit(CancelCreation())
+
+    def _door(self) -> None:
+        if not self._desk.state.unlocking:
+            self._desk.state = steps.door_shown(self._desk.state)
+
+    def _take_door(self) -> None:
+        door = self._desk.door.take()
+        if door is not None:
+            self._desk.state = steps.door_chosen(self._desk.state, door)
+
+    def _leave_door(self) -> None:
+        self._desk.door.clear()
+        self._desk.state = steps.door_chosen(self._desk.state, None)
 
     def _skip_server(self) -> None:
         self._desk.state = steps.puzzle_left(self._desk.state)

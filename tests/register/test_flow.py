@@ -20,6 +20,7 @@ from coykiosk.register import (
     FlowError,
     GiveUp,
     Identity,
+    InvitationRefused,
     LoginRefused,
     NeedsCaptcha,
     NeedsForm,
@@ -63,6 +64,7 @@ PLAIN_REFUSALS: list[Outcome] = [
     Silent(submitted=False),
     Broken(submitted=False),
     Skipped(submitted=False),
+    InvitationRefused("used"),
 ]
 
 

@@ -182,7 +182,8 @@ c2s_direct_tls_ports = {{ {direct_port} }}
 s2s_ports = {{ }}
 plugin_paths = {{ "{plugins}" }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "register", "ping",
-  "private", "blocklist", "carbons", "offline", "smacks", "mam"{no_binding} }}
+  "private", "blocklist", "carbons", "offline", "smacks", "mam"{no_binding}
+  {modules} }}
 modules_disabled = {{ "s2s", "http" }}
 allow_registration = {registration}
 c2s_require_encryption = true
@@ -200,6 +201,7 @@ def start_prosody(
     registration: bool = True,
     protocol: str = "",
     options: str = "",
+    modules: tuple[str, ...] = (),
 ) -> Iterator[Prosody]:
     identity = make_identity(directory)
     server = Prosody(identity, directory, free_port(), free_port())
@@ -216,6 +218,7 @@ def start_prosody(
             plugins=PLUGINS,
             no_binding="" if protocol else ', "no_binding"',
             options=options,
+            modules="".join(f', "{name}"' for name in modules),
         )
     )
     process = subprocess.Popen(  # noqa: S603 - our own words

@@ -69,6 +69,7 @@ class PureServer:
     head_from: str = DOMAIN
     head_version: str = "1.0"
     iterations: int = 4096
+    first_features: str = ""
     second_features: str = ""
     bound_jid: str = f"someone@{DOMAIN}/from-server"
     after_success: str = ""
@@ -138,6 +139,7 @@ class PureServer:
             )
         if self.offers_registration:
             inside += "<register xmlns='http://jabber.org/features/iq-register'/>"
+        inside += self.first_features
         return f"<stream:features>{inside}</stream:features>{self.first_extra}"
 
     def _proceed(self, _stanza_id: str, _text: str) -> str:

@@ -56,6 +56,7 @@ def make_plan(
     scram: tuple[str, ...] = ("SCRAM-SHA-1",),
     password: str = "pencil",  # noqa: S107 - of RFC 5802
     avoid_plus: bool = False,
+    token: str = "",
 ) -> Plan:
     return Plan(
         purpose=purpose,
@@ -66,6 +67,7 @@ def make_plan(
         scram=scram,
         binding=EXPORTER,
         avoid_plus=avoid_plus,
+        token=token,
     )
 
 
@@ -501,6 +503,64 @@ def test_negotiate_answers_a_question_in_words() -> None:
 
     assert talk.done is not None
     assert talk.asked[0].challenge.question == "Which planet is red?"
+
+
+# --- an invitation ----------------------------------------------------------------------
+
+PARS = "urn:xmpp:pars:0"
+VALID, OLD = "a&b", "old"
+
+
+@dataclass
+class Host(PureServer):
+    """Takes nobody who has not shown the invitation first."""
+
+    invitation: str = "a&amp;b"
+    was_shown: bool = False
+
+    def _iq(self, stanza_id: str, text: str) -> str:
+        if PARS in text:
+            self.was_shown = f"token='{self.invitation}'" in text
+            if not self.was_shown:
+                return stanza_error(stanza_id, "forbidden")
+        elif "jabber:iq:register" in text:
+            self.offers_registration = self.was_shown
+        return super()._iq(stanza_id, text)
+
+
+def test_negotiate_shows_the_invitation_and_asks_in_one_flight() -> None:
+    server = Host()
+
+    talk = converse(make_plan(is_open=False, token=VALID), server)
+
+    assert talk.done is not None
+    assert server.accounts == {"someone"}
+    flight = talk.flights[1].decode()
+    assert flight.index(PARS) < flight.index("type='get'")
+
+
+def test_negotiate_says_that_the_invitation_is_not_taken() -> None:
+    talk = converse(make_plan(is_open=False, token=OLD), Host())
+
+    assert talk.error is not None
+    assert talk.error.reason is OpeningReason.INVITATION_REFUSED
+    assert talk.error.text == "so there"
+    assert talk.negotiation is not None
+    assert not talk.negotiation.may_exist
+
+
+@pytest.mark.parametrize("name", ["urn:xmpp:ibr-token:0", "urn:xmpp:invite"])
+def test_negotiate_takes_a_server_that_opens_to_invitations_alone(name: str) -> None:
+    def server() -> Host:
+        feature = f"<register xmlns='{name}'/>"
+        return Host(offers_registration=False, first_features=feature)
+
+    invited = converse(make_plan(is_open=False, token=VALID), server())
+    stranger = converse(make_plan(is_open=False), server())
+
+    assert invited.done is not None
+    assert stranger.error is not None
+    assert stranger.error.reason is OpeningReason.REGISTRATION_CLOSED
 
 
 # --- refusals -----------------------------------------------------------------------------

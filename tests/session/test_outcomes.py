@@ -7,6 +7,7 @@ from coykiosk.register.steps import (
     Broken,
     CertificateBad,
     Confused,
+    InvitationRefused,
     LoginRefused,
     NeedsCaptcha,
     NeedsForm,
@@ -46,6 +47,7 @@ REASONS: dict[OpeningReason, Outcome] = {
     OpeningReason.NEEDS_CAPTCHA: NeedsCaptcha("conflict"),
     OpeningReason.WEB_ONLY: WebOnly("so there"),
     OpeningReason.PUZZLE_LOST: PuzzleLost(),
+    OpeningReason.INVITATION_REFUSED: InvitationRefused("so there"),
     OpeningReason.UNREACHABLE: Unreachable(),
     OpeningReason.BROKEN: Broken(submitted=False),
     OpeningReason.CERTIFICATE_BAD: CertificateBad("conflict"),
@@ -77,6 +79,7 @@ CODES = [
     (NeedsForm("email"), ErrorCode.SERVER_WANTS_MORE, {"what": "email"}),
     (NeedsCaptcha(), ErrorCode.SERVER_WANTS_MORE, {"what": "no-picture"}),
     (PuzzleLost(), ErrorCode.CONNECTION_LOST, {}),
+    (InvitationRefused("x"), ErrorCode.INVITATION_REFUSED, {}),
     (Skipped(submitted=False), ErrorCode.SERVER_SKIPPED, {}),
     (
         WebOnly("https://sign.up/"),

@@ -6,13 +6,16 @@ REGISTRATION.md beside this file has a row for each; the names of its tests are 
 import contextlib
 import os
 import re
+import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from coykiosk.contract import Secret
 from coykiosk.ports import IsolationKey
+from coykiosk.register.door import read_door
 from coykiosk.register.identity import draw_identity
 from coykiosk.register.servers import Registration
 from coykiosk.session.negotiate import Ask
@@ -46,6 +49,7 @@ def register(
     blind: bool,
     localpart: str | None = None,
     password: str | None = None,
+    token: str = "",
     solve: Solve = ask_nobody,
 ) -> OpeningError | None:
     """Try to make an account; None when there is one, and we are signed in to it."""
@@ -56,7 +60,9 @@ def register(
         try:
             opened = await open_session(
                 LoopbackDialer(port),
-                make_route(domain=domain, registration=registration),
+                replace(
+                    make_route(domain=domain, registration=registration), token=token
+                ),
                 localpart=localpart or identity.localpart,
                 password=Secret(password or identity.password),
                 purpose=Purpose.REGISTER,
@@ -203,15 +209,15 @@ def test_ejabberd_is_busy_after_each_registration(tmp_path: Path) -> None:
 
 # --- Prosody ----------------------------------------------------------------------------
 
-Refusing = Callable[[str], Prosody]
+Refusing = Callable[..., Prosody]
 
 
 @pytest.fixture
 def prosody_that(tmp_path: Path) -> Iterator[Refusing]:
     running: list[Iterator[Prosody]] = []
 
-    def start(options: str) -> Prosody:
-        server = start_prosody(tmp_path, options=options)
+    def start(options: str, modules: tuple[str, ...] = ()) -> Prosody:
+        server = start_prosody(tmp_path, options=options, modules=modules)
         running.append(server)
         return next(server)
 
@@ -292,6 +298,40 @@ def test_prosody_that_wants_an_address_is_left(
     assert error is not None
     assert (error.reason, error.condition) == (OpeningReason.NEEDS_FORM, "email")
     assert not error.submitted or blind
+
+
+INVITE_ONLY = "registration_invite_only = true\n"
+
+
+def invite(server: Prosody) -> str:
+    """Have the server write an invitation; returns its token."""
+    done = subprocess.run(  # noqa: S603 - our own words
+        [
+            *("/usr/bin/prosodyctl", "--config", server.directory / "prosody.cfg.lua"),
+            *("mod_invites", "generate", "practice.example"),
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return read_door(done.stdout.split()[-1]).token
+
+
+def test_prosody_makes_an_account_by_invitation_alone(prosody_that: Refusing) -> None:
+    server = prosody_that(INVITE_ONLY, ("invites", "invites_register"))
+    token = invite(server)
+    port = server.direct_port
+
+    uninvited = register(port, "practice.example", blind=False)
+    invited = register(port, "practice.example", blind=False, token=token)
+    again = register(port, "practice.example", blind=False, token=token)
+
+    assert uninvited is not None
+    assert invited is None
+    assert again is not None
+    assert again.reason is OpeningReason.INVITATION_REFUSED
+    assert "invalid or expired" in again.text
 
 
 # --- the table --------------------------------------------------------------------------

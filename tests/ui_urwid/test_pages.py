@@ -22,6 +22,7 @@ from coykiosk.contract import (
     Connect,
     ContactAsked,
     CreateAccount,
+    Door,
     EnrolmentAdvanced,
     EnrolmentStep,
     Event,
@@ -371,6 +372,76 @@ def test_progress_screen_goes_on_to_the_next_server_with_f4() -> None:
     person.presses("f4")
 
     assert person.commands[-1] == SkipServer()
+
+
+# --- a door of one's own --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("started", [NO_VAULT, VAULT], ids=["no vault", "vault"])
+def test_door_screen_takes_an_invitation_for_the_account_made_next(
+    started: Started,
+) -> None:
+    person = Person(started)
+    person.presses("f9")
+    assert "An invitation, or a server of your own choice" in person.sees()
+
+    person.pastes("xmpp:example.org?register;preauth=abc\n")
+    person.presses("enter")
+    assert "made at example.org, by your invitation. F9 changes" in person.sees()
+    person.presses("f4")
+
+    [command] = person.commands
+    assert command == CreateAccount(None, Door("example.org", None, "abc"))
+
+
+def test_door_screen_takes_a_server_and_the_start_screen_names_it() -> None:
+    person = Person(NO_VAULT)
+    person.presses("f9")
+
+    person.types("Example.org")
+    person.presses("enter")
+
+    assert "The account will be made at example.org. F9 changes that." in person.sees()
+    person.presses("enter")
+    [command] = person.commands
+    assert isinstance(command, CreateAccount)
+    assert command.passphrase is not None
+    assert command.door == Door("example.org", None, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        ("", "Nothing is typed yet."),
+        ("nonsense", "This is no server and no invitation."),
+        ("abc.onion", "was not copied right"),
+        ("https://example.org/i", "none is opened here"),
+        ("xmpp:bob@example.org", "no invitation to make an account"),
+    ],
+)
+def test_door_screen_says_what_is_wrong(typed: str, told: str) -> None:
+    person = Person(NO_VAULT)
+    person.presses("f9")
+
+    person.types(typed)
+    person.presses("enter")
+    seen = person.sees()
+    person.types("x")
+
+    assert told in seen
+    assert told not in person.sees()
+
+
+def test_door_screen_goes_back_with_esc_and_the_choice_is_the_programs_again() -> None:
+    person = Person(NO_VAULT)
+    person.presses("f9")
+    person.types("example.org")
+    person.presses("enter", "f9", "esc")
+
+    person.presses("f4")
+
+    assert "example.org" not in person.sees()
+    assert person.commands == [CreateAccount(None)]
 
 
 # --- a server's puzzle ----------------------------------------------------------------
@@ -1030,6 +1101,9 @@ def everything() -> Iterable[Person]:
     yield Person(NO_VAULT)
     yield Person(VAULT)
     yield Person(NO_VAULT, EnrolmentAdvanced(EnrolmentStep.SIGNING_IN, "example.org"))
+    person = Person(NO_VAULT)
+    person.presses("f9", "x", "enter")
+    yield person
     for puzzle in (SEEN, replace(SEEN, picture=None, n_wrong=1)):
         yield Person(NO_VAULT, PuzzleAsked(puzzle))
     yield Person(VAULT, VaultUnlocked((ME,)), AccountOffline(ME, LOST, None))
