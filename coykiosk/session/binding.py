@@ -3,6 +3,9 @@
 Rule: pure. Binding, roster and presence go out in one flight. No resource is asked
 for, because one that we made up would tell something about us; the presence is
 bare, and without it the server would hold messages back.
+
+Where a session has lost its stream, its resumption goes out in their place, and they
+follow only if the server will not have it (XEP-0198, section 5).
 """
 
 from dataclasses import dataclass
@@ -11,7 +14,9 @@ from xml.etree import ElementTree as ET
 
 from coykiosk.contract import Jid
 from coykiosk.ports import RandomBytes
+from coykiosk.session.acks import AcksBrokenError
 from coykiosk.session.failure import NegotiationError, OpeningReason
+from coykiosk.session.resumption import Resumption
 from coykiosk.session.wire import (
     ACKS,
     BIND,
@@ -48,6 +53,8 @@ class Bound:
     """The id of our open roster request."""
     offers_acks: bool = False
     """Whether the server can tell what it has taken (XEP-0198)."""
+    resumed: Resumption | None = None
+    """The session that goes on, if it is none of its own."""
 
 
 @final
@@ -57,11 +64,19 @@ class BindingTalk:
     Args:
         account: Our bare JID.
         random_bytes: For stanza ids.
+        resumption: A session of the account that may go on.
     """
 
-    def __init__(self, account: Jid, random_bytes: RandomBytes) -> None:
+    def __init__(
+        self,
+        account: Jid,
+        random_bytes: RandomBytes,
+        resumption: Resumption | None = None,
+    ) -> None:
+        assert resumption is None or resumption.jid.bare == account
         self._account = account
         self._random_bytes = random_bytes
+        self._resumption = resumption
         self._bind_id = token(random_bytes)
         self._session_id = ""
         self._roster_id = ""
@@ -74,6 +89,11 @@ class BindingTalk:
 
     def begin(self) -> str:
         """Return what to send after the stream header."""
+        if self._resumption is not None:
+            return self._resumption.begin()
+        return self._bind()
+
+    def _bind(self) -> str:
         bind = f"<iq type='set' id='{self._bind_id}'><bind xmlns='{BIND}'/></iq>"
         return bind + self._roster_and_presence()
 
@@ -84,11 +104,9 @@ class BindingTalk:
             NegotiationError: LOGIN_REFUSED: no session; CONFUSED.
         """
         if stanza.tag == _FEATURES:
-            self._offers_acks = stanza.find(_ACKS) is not None
-            session = stanza.find(_SESSION)
-            if session is not None and session.find(_OPTIONAL) is None:
-                self._wants_old_session = True
-            return ""
+            return self._take_features(stanza)
+        if self._resumption is not None:
+            return self._take_resumption(self._resumption, stanza)
         if stanza.tag == _IQ and stanza.get("type") in ("result", "error"):
             if stanza.get("id") == self._bind_id and self._jid is None:
                 return self._take_bind(stanza)
@@ -98,6 +116,40 @@ class BindingTalk:
             raise NegotiationError(OpeningReason.CONFUSED, "unexpected-stanzas")
         self._early.append(stanza)
         return ""
+
+    def _take_features(self, features: ET.Element) -> str:
+        self._offers_acks = features.find(_ACKS) is not None
+        session = features.find(_SESSION)
+        if session is not None and session.find(_OPTIONAL) is None:
+            self._wants_old_session = True
+        if self._resumption is None or self._offers_acks:
+            return ""
+        # Who knows of no such thing may leave the request unanswered for ever.
+        self._resumption.end()
+        return self._begin_anew()
+
+    def _take_resumption(self, resumption: Resumption, answer: ET.Element) -> str:
+        try:
+            resumption.take(answer)
+        except AcksBrokenError as exc:
+            raise NegotiationError(OpeningReason.CONFUSED, "acknowledgements") from exc
+        if resumption.is_resumed:
+            self.bound = Bound(
+                resumption.jid,
+                early=(),
+                roster_id=resumption.roster_id,
+                offers_acks=self._offers_acks,
+                resumed=resumption,
+            )
+            return ""
+        if resumption.is_over:
+            return self._begin_anew()
+        # Without a session there is nothing else that a server could send us.
+        raise NegotiationError(OpeningReason.CONFUSED, "unexpected-stanzas")
+
+    def _begin_anew(self) -> str:
+        self._resumption = None
+        return self._bind()
 
     def _roster_and_presence(self) -> str:
         self._roster_id = token(self._random_bytes)

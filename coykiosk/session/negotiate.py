@@ -8,15 +8,13 @@ so what needs no answer first is sent together:
     ---------------------------------------------------  ------------------------
     header + registration + auth (client-first)          features, result, challenge
     response (client-final)                              success
-    header + bind + roster + presence                    features, jid, roster
+    header + bind + roster + presence, or + resumption   features, jid, roster
 
 The second header is *not* sent with the response: servers reset their parser at
 success and call what came early not well-formed. The first flight can be sent
 blind only when the server's record says that a name and a password are enough,
 and which SCRAM it offers; else it stops where an answer is needed, and the rest
-follows on the same stream (`registration`, `login`).
-
-No resource is asked for: the server's choice tells nothing about us.
+follows on the same stream (`registration`, `login`, `binding`).
 """
 
 from dataclasses import dataclass, field
@@ -28,13 +26,10 @@ from coykiosk.contract import Jid, Secret
 from coykiosk.ports import RandomBytes
 from coykiosk.session.binding import BindingTalk, Bound
 from coykiosk.session.challenge import Challenge
-from coykiosk.session.failure import (
-    NegotiationError,
-    OpeningReason,
-    StartOverError,
-)
+from coykiosk.session.failure import NegotiationError, OpeningReason, StartOverError
 from coykiosk.session.login import LoginTalk
 from coykiosk.session.registration import RegistrationTalk
+from coykiosk.session.resumption import Resumption
 from coykiosk.session.scram import ChannelBinding, Derivation
 from coykiosk.session.wire import (
     REGISTER_FEATURE,
@@ -95,6 +90,8 @@ class Plan:
     """An invitation's; "" without one."""
     avoid_plus: bool = False
     """The last connection broke over channel binding."""
+    resumption: Resumption | None = None
+    """The session to go on with, if it may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,7 +371,7 @@ class Negotiation:
     def _open_second_stream(self) -> Send:
         plan = self._plan
         account = Jid(plan.localpart.lower(), plan.domain.lower())
-        self._binding = BindingTalk(account, self._random_bytes)
+        self._binding = BindingTalk(account, self._random_bytes, plan.resumption)
         self._reader = XmlReader(POST_AUTH_LIMITS)
         return Send((stream_header(plan.domain) + self._binding.begin()).encode())
 

@@ -33,6 +33,7 @@ from coykiosk.session.negotiate import (
     SignedIn,
     StartOverError,
 )
+from coykiosk.session.resumption import Resumption
 from coykiosk.session.scram import Derivation
 from coykiosk.session.securing import Secured, read_some, secure
 from coykiosk.session.solving import Solve, answer, ask_nobody
@@ -126,6 +127,7 @@ async def open_session(
     on_step: Callable[[OpeningStep], None],
     solve: Solve = ask_nobody,
     authorities: Authorities | None = None,
+    resumption: Resumption | None = None,
 ) -> Opened:
     """Open one session to one server, by one way.
 
@@ -140,6 +142,8 @@ async def open_session(
         on_step: Called with each step as it is reached; must not raise.
         solve: Whom to ask when the server wants a person.
         authorities: Who may vouch for the server; the system's by default.
+        resumption: A session to go on with; if the server will not, it is over then,
+            and a new one is opened.
 
     Raises:
         OpeningError: the server's side failed, with the reason.
@@ -153,6 +157,7 @@ async def open_session(
         on_step=on_step,
         solve=solve,
         authorities=authorities or system_authorities(),
+        resumption=resumption,
     )
     on_step(OpeningStep.CONNECTING)
     attempt = _Attempt(localpart, password, purpose, route.scram, avoid_plus=False)
@@ -201,6 +206,7 @@ class _Opening:
         on_step: Callable[[OpeningStep], None],
         solve: Solve,
         authorities: Authorities,
+        resumption: Resumption | None,
     ) -> None:
         self._dialer = dialer
         self._route = route
@@ -209,6 +215,7 @@ class _Opening:
         self._on_step = on_step
         self._solve = solve
         self._authorities = authorities
+        self._resumption = resumption
         self.may_exist = False
 
     async def run(self, attempt: _Attempt) -> Opened:
@@ -265,6 +272,7 @@ class _Opening:
             token=self._route.token,
             binding=secured.binding,
             avoid_plus=attempt.avoid_plus,
+            resumption=self._resumption,
         )
         negotiation = Negotiation(plan, self._random_bytes)
         try:

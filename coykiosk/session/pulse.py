@@ -1,7 +1,8 @@
 """Finding out that a connection is dead which nobody has closed.
 
 Rule: asks at moments that are no beacon of one program, and only when nobody else has
-asked the server something meanwhile; whatever the server says is a sign of life.
+asked the server something meanwhile; whatever the server says is a sign of life,
+unless it owes us a word that we are heard (the caller tells which).
 """
 
 import asyncio
@@ -38,6 +39,8 @@ class Pulse:
         """Something went out that the server will answer at once."""
         self._heard = asyncio.Event()
         """The server has said something since."""
+        self.is_dead = False
+        """Whether `watch` has found that the server says nothing any more."""
 
     def asked(self) -> None:
         """Something goes out now that the server answers at once."""
@@ -45,7 +48,7 @@ class Pulse:
         self._asked.set()
 
     def heard(self) -> None:
-        """The server has said something."""
+        """The server has said something that shows that it hears us."""
         self._heard.set()
 
     async def watch(self) -> NoReturn:
@@ -68,4 +71,5 @@ class Pulse:
                 async with asyncio.timeout(PING_LIMIT_S):
                     await self._heard.wait()
             except TimeoutError as exc:
+                self.is_dead = True
                 raise DeadError from exc

@@ -4,6 +4,7 @@ import os
 import re
 import selectors
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, NamedTuple
 from xml.etree import ElementTree as ET
@@ -24,12 +25,14 @@ from coykiosk.session.inbound import (
     SubscriptionAsked,
 )
 from coykiosk.session.opening import Opened, Purpose, Trust, open_session
+from coykiosk.session.resumption import Resumption
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.xmlguard import POST_AUTH_LIMITS
 from coykiosk.session.xmlreader import XmlReader
 from tests.session.conftest import Prosody, make_route, run_clean
 from tests.support.chance import seeded
 from tests.support.loopback import LoopbackDialer
+from tests.support.roundtrips import CountingProxy
 
 US = Jid("me", "a.example", "here")
 BOB = Jid("bob", "b.example", "phone")
@@ -86,6 +89,7 @@ class Bench:
         rest: bytes = b"",
         early: tuple[str, ...] = (),
         offers_acks: bool = False,
+        resumed: Resumption | None = None,
         on_value: Callable[[Inbound], None] | None = None,
     ) -> None:
         reader = XmlReader(POST_AUTH_LIMITS)
@@ -95,7 +99,7 @@ class Bench:
         elements = tuple(ET.fromstring(text) for text in early)  # noqa: S314 - our own words
         opened = Opened(
             stream=self.wire,
-            bound=Bound(US, elements, "roster-1", offers_acks),
+            bound=Bound(US, elements, "roster-1", offers_acks, resumed),
             reader=reader,
             channel_bound=False,
             pin="",
@@ -516,7 +520,8 @@ def test_stream_says_connection_lost_when_nothing_is_heard_after_a_ping() -> Non
 # --- acknowledgements (XEP-0198) ---------------------------------------------------------
 
 SM = "urn:xmpp:sm:3"
-ENABLE = f"<enable xmlns='{SM}'/>"
+ENABLE = f"<enable xmlns='{SM}' resume='true'/>"
+RESUMABLE = f"<enabled xmlns='{SM}' resume='true' id='prev' max='300'/>".encode()
 ENABLED = f"<enabled xmlns='{SM}'/>".encode()
 
 
@@ -634,6 +639,160 @@ def test_stream_says_connection_lost_soon_when_a_message_is_not_taken() -> None:
     assert moment <= 61
 
 
+# --- over more than one stream (XEP-0198, section 5) --------------------------------------
+
+
+def lose_stream(*chunks: bytes, sends: tuple[str, ...] = ("1", "2")) -> Resumption:
+    """Let a stream end under way, after it got these."""
+
+    async def main() -> Resumption | None:
+        bench = Bench(offers_acks=True)
+        bench.stream.start()
+        for message_id in sends:
+            bench.stream.send_message(BOB, "?OTRv3?", message_id=message_id * 32)
+        with pytest.raises(UserError):
+            await bench.run(RESUMABLE, *chunks, b"")
+        # The chats have not heard of it yet.
+        bench.stream.send_message(BOB, "?OTRv3?", message_id="9" * 32)
+        return bench.stream.suspend(1000.0)
+
+    resumption = run_clean(main)
+    assert isinstance(resumption, Resumption)
+    return resumption
+
+
+def go_on(resumption: Resumption, *chunks: bytes) -> Bench:
+    """Open another stream, on which the server says that it has one stanza."""
+    resumption.begin()
+    resumption.take(ET.Element("{" + SM + "}resumed", {"h": "1"}))
+    bench, _ = run_to_end(*chunks, END, offers_acks=True, resumed=resumption)
+    return bench
+
+
+def test_stream_that_goes_on_sends_first_what_the_server_does_not_have() -> None:
+    bench = go_on(lose_stream())
+
+    assert [re.findall(r'id="(.)', each) for each in bench.answers] == [["2"], ["9"]]
+    assert "<r " not in bench.answers[0]
+    assert bench.answers[1].endswith(f"<r xmlns='{SM}'/>")
+
+
+def test_stream_that_goes_on_tells_what_the_server_has_taken_of_all() -> None:
+    bench = go_on(lose_stream(), ack(3))
+
+    assert bench.values == [MessagesTaken(("2" * 32, "9" * 32))]
+
+
+def test_stream_that_goes_on_counts_on_and_answers_at_moments_of_silence() -> None:
+    message = b"<message from='bob@b.example'><body>x</body></message>"
+    ask = f"<r xmlns='{SM}'/>".encode()
+    resumption = lose_stream(message, message, message[:20])
+
+    bench = go_on(resumption, ask, message, ask, ask)
+
+    assert bench.answers[2:] == [ack(n).decode() for n in (2, 3, 3)]
+
+
+def test_stream_that_goes_on_can_be_lost_and_go_on_again() -> None:
+    first = lose_stream()
+    second = go_on(first).stream.suspend(2000.0)
+    assert second is not None
+
+    bench = go_on(second)
+
+    assert second.jid == first.jid == US
+    assert second.roster_id == "roster-1"
+    assert [re.findall(r'id="(.)', each) for each in bench.answers] == [["2"], ["9"]]
+
+
+def test_stream_says_connection_lost_soon_when_nothing_sent_again_is_taken() -> None:
+    resumption = lose_stream()
+    resumption.take(ET.Element("{" + SM + "}resumed", {"h": "1"}))
+
+    async def main() -> float:
+        bench = Bench(offers_acks=True, resumed=resumption)
+        with pytest.raises(UserError):
+            await bench.run()
+        return asyncio.get_running_loop().time()
+
+    assert run_jumping(main()) <= 61
+
+
+def chatter(bench: Bench, *more: bytes) -> None:
+    """Let the server say something every ten seconds, for a while."""
+    loop = asyncio.get_running_loop()
+    message = b"<message from='bob@b.example'><body>x</body></message>"
+    for n, chunk in enumerate((*more, *(message for _ in range(10)))):
+        loop.call_later(10.0 * n, bench.wire.say, chunk)
+
+
+def test_stream_says_connection_lost_when_the_server_talks_but_does_not_hear() -> None:
+    async def main() -> tuple[ErrorCode, float]:
+        bench = Bench(offers_acks=True)
+        bench.stream.start()
+        bench.stream.send_message(BOB, "?OTRv3?", message_id="1" * 32)
+        chatter(bench, ENABLED)
+        with pytest.raises(UserError) as caught:
+            await bench.run()
+        return caught.value.code, asyncio.get_running_loop().time()
+
+    code, moment = run_jumping(main())
+
+    assert code is ErrorCode.CONNECTION_LOST
+    assert moment <= 61
+
+
+def test_stream_lives_while_the_server_takes_something_now_and_then() -> None:
+    async def main() -> float:
+        bench = Bench(offers_acks=True)
+        bench.stream.start()
+        loop = asyncio.get_running_loop()
+        for n in range(6):
+            loop.call_later(
+                40 * n,
+                lambda: bench.stream.send_message(BOB, "?OTRv3?", message_id="1" * 32),
+            )
+            if n > 0:  # never all of it
+                loop.call_later(40 * n + 1, bench.wire.say, ack(n))
+        bench.wire.say(ENABLED)
+        with pytest.raises(UserError):
+            await bench.run()
+        return loop.time()
+
+    assert run_jumping(main()) > 200
+
+
+@pytest.mark.parametrize("hears", [False, True])
+def test_session_that_went_on_and_was_not_heard_does_not_go_on_again(
+    *, hears: bool
+) -> None:
+    """Or a server that mistakes what it gets would keep us from ever being heard."""
+    resumption = lose_stream()
+    resumption.take(ET.Element("{" + SM + "}resumed", {"h": "1"}))
+
+    async def main() -> Resumption | None:
+        bench = Bench(offers_acks=True, resumed=resumption)
+        chatter(bench, *([ack(2)] if hears else []))
+        with pytest.raises(UserError):
+            await bench.run()
+        return bench.stream.suspend(0.0)
+
+    again = run_jumping(main())
+
+    assert (again is not None) == hears
+
+
+@pytest.mark.parametrize(
+    "answer", [ENABLED, f"<failed xmlns='{SM}'/>".encode(), b""], ids=str
+)
+def test_stream_cannot_be_suspended_when_the_server_does_not_resume(
+    answer: bytes,
+) -> None:
+    bench, _ = run_to_end(*filter(None, [answer]), END, offers_acks=True)
+
+    assert bench.stream.suspend(1000.0) is None
+
+
 def test_stream_writes_nothing_by_itself_but_pings() -> None:
     """slixmpp would write a blank every 300 seconds."""
 
@@ -717,13 +876,20 @@ def test_slixmpp_loads_no_plugin_and_approves_nobody() -> None:
 # --- two accounts on real Prosody ----------------------------------------------------------------------
 
 
-async def sign_in(prosody: Prosody) -> Opened:
+async def sign_in(
+    prosody: Prosody,
+    *,
+    name: str = "",
+    resumption: Resumption | None = None,
+    dialer: LoopbackDialer | None = None,
+) -> Opened:
     return await open_session(
-        LoopbackDialer(prosody.direct_port),
+        dialer or LoopbackDialer(prosody.direct_port),
         make_route(),
-        localpart="s" + os.urandom(6).hex(),
-        password=Secret(os.urandom(12).hex()),
-        purpose=Purpose.REGISTER,
+        localpart=name or "s" + os.urandom(6).hex(),
+        password=Secret("pa55" * 6),
+        purpose=Purpose.LOG_IN if name else Purpose.REGISTER,
+        resumption=resumption,
         isolation_key=IsolationKey.fresh(os.urandom),
         random_bytes=os.urandom,
         on_step=lambda _: None,
@@ -864,3 +1030,82 @@ def test_a_stream_pings_prosody_and_is_answered(
             running.cancel()
 
     run_clean(main, limit_s=20)
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("half", ["", "<message to='x@y'><body>?OTR:AAM"])
+def test_session_that_prosody_does_not_hear_any_more_is_given_up(
+    prosody: Prosody, monkeypatch: pytest.MonkeyPatch, half: str
+) -> None:
+    """Prosody 0.12 goes on in the middle of what the last stream was cut in.
+
+    Should it stop doing so, the reasons given in `XmppStream.start` are no more.
+    """
+    monkeypatch.setattr("coykiosk.session.pulse.PING_LIMIT_S", 2.0)
+
+    async def main() -> tuple[MessagesTaken | None, Resumption | None]:
+        dialer = LoopbackDialer(prosody.direct_port)
+        first = Person(await sign_in(prosody, dialer=dialer))
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(let_end(first.stream))
+            first.stream.send_message(first.jid, "?OTRv3?", message_id="1" * 32)
+            await first.next_of(MessagesTaken)
+            first.stream.send_raw(half)
+            await asyncio.sleep(0)
+            dialer.streams[0].writer.close()
+            await running
+        lost = first.stream.suspend(0.0)
+        name = first.jid.localpart
+        opened = await sign_in(prosody, name=name, resumption=lost)
+        assert opened.bound.resumed is lost
+        second = Person(opened)
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(let_end(second.stream))
+            second.stream.send_message(first.jid, "?OTRv3?", message_id="2" * 32)
+            taken = None if half else await second.next_of(MessagesTaken)
+            if not half:
+                await second.stream.close()
+            await running
+        assert isinstance(taken, MessagesTaken | None)
+        return taken, second.stream.suspend(0.0)
+
+    taken, again = run_clean(main, limit_s=30)
+
+    assert taken == (None if half else MessagesTaken(("2" * 32,)))
+    assert (again is None) == bool(half)
+
+
+async def let_end(stream: XmppStream) -> None:
+    """Run a stream for as long as it lives."""
+    with suppress(UserError):
+        await stream.run()
+
+
+@pytest.mark.network
+def test_resumption_takes_as_many_round_trips_as_a_new_session(
+    prosody: Prosody,
+) -> None:
+    async def main() -> list[int]:
+        counts = []
+        first = Person(await sign_in(prosody))
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(let_end(first.stream))
+            first.stream.send_message(first.jid, "?OTRv3?", message_id="1" * 32)
+            await first.next_of(MessagesTaken)
+            first.stream.abort()
+            await running
+        lost = first.stream.suspend(0.0)
+        for resumption in (lost, None):
+            async with CountingProxy(prosody.direct_port) as proxy:
+                opened = await sign_in(
+                    prosody,
+                    name=first.jid.localpart,
+                    resumption=resumption,
+                    dialer=LoopbackDialer(proxy.port),
+                )
+                counts.append(proxy.round_trips)
+                assert (opened.jid == first.jid) == (resumption is not None)
+                await opened.stream.close()
+        return counts
+
+    assert run_clean(main) == [4, 4]
