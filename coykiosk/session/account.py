@@ -6,6 +6,9 @@ A task runs it from sign-in to quit:
     connecting --opened--> online --lost--> waiting (backoff, or a key)
         ^                                       |
         +---------------------------------------+
+
+Each connection has a circuit of its own. The session that ran over the last one goes
+on over the next, if the server lets it (`absence`); nobody but the server notices.
 """
 
 import asyncio
@@ -22,6 +25,7 @@ from coykiosk.contract import (
 from coykiosk.errors import ErrorCode, UserError, only_user_error
 from coykiosk.ports import IsolationKey
 from coykiosk.register.servers import Route
+from coykiosk.session.absence import Absence
 from coykiosk.session.chats import Chats
 from coykiosk.session.enrol import NewAccount
 from coykiosk.session.opening import Opened, OpeningError, Purpose
@@ -72,6 +76,7 @@ class AccountSession:
         self._kept = kept
         self._save = save
         self.chats: Final = Chats(record, account=self.jid, world=world, save=save)
+        self._absence = Absence(self.chats, world.now)
         self._stream: XmppStream | None = None
         self._isolation_key: IsolationKey | None = None
         self._wanted_now = asyncio.Event()
@@ -85,6 +90,12 @@ class AccountSession:
         Args:
             new: The stream that enrolment has just signed in on, if any.
         """
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(self._absence.watch())
+            await self._come_and_go(new)
+            watching.cancel()
+
+    async def _come_and_go(self, new: NewAccount | None) -> None:
         n_failures = 0
         opened = None
         if new is not None:
@@ -109,7 +120,9 @@ class AccountSession:
 
     async def _open(self) -> Opened:
         await self._world.tor.wait_ready()
+        # Never the circuit of before, not even for the session of before.
         self._isolation_key = IsolationKey.fresh(self._world.random_bytes)
+        error: OpeningError | None = None
         try:
             async with asyncio.timeout(OPENING_LIMIT_S) as limit:
                 return await reach(
@@ -121,12 +134,16 @@ class AccountSession:
                     isolation_key=self._isolation_key,
                     on_step=lambda _: None,
                     limit=limit,
+                    resumption=self._absence.resumption,
                 )
         except TimeoutError as exc:
             server = self._record.domain
             raise UserError(ErrorCode.SERVER_SILENT, server=server) from exc
         except OpeningError as exc:
+            error = exc
             raise to_user_error(exc, server=self._record.domain) from exc
+        finally:
+            self._absence.settle(error)
 
     async def _stay_online(self, opened: Opened) -> None:
         self._remember_pin(opened)
@@ -136,7 +153,8 @@ class AccountSession:
             random_bytes=self._world.random_bytes,
         )
         stream.start()
-        stream.forbid_archive()
+        if opened.bound.resumed is None:
+            stream.forbid_archive()
         self._stream = stream
         self._world.publish(
             AccountOnline(
@@ -146,10 +164,12 @@ class AccountSession:
                 kept=self._kept,
             )
         )
+        error: UserError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 keeping_time = group.create_task(self.chats.keep_time())
-                self.chats.went_online(
+                self._absence.opened(
+                    opened,
                     lambda sent: stream.send_message(
                         sent.to, sent.body, message_id=sent.stanza_id
                     ),
@@ -164,7 +184,7 @@ class AccountSession:
             raise error from errors
         finally:
             self._stream = None
-            self.chats.went_offline()
+            self._absence.begin(stream, error)
             await stream.close()
 
     def _remember_pin(self, opened: Opened) -> None:

@@ -79,6 +79,22 @@ class Chats:
         for conversation in self._conversations.values():
             self._perform(conversation.went_offline())
 
+    def suspended(self) -> None:
+        """The connection is gone, and may go on: what is under way stays so."""
+        self._send = None
+        for conversation in self._conversations.values():
+            self._perform(conversation.suspended())
+
+    def resumed(self, send: Callable[[SendOtr], None]) -> None:
+        """The connection goes on: nothing was lost on it, either way.
+
+        Args:
+            send: As `went_online`.
+        """
+        self._send = send
+        for conversation in self._conversations.values():
+            self._perform(conversation.resumed(self._world.now()))
+
     def end(self) -> None:
         """End OTR in every chat, and tell the other ends."""
         for conversation in self._conversations.values():

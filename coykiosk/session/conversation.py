@@ -122,6 +122,16 @@ class Conversation:
         self._asking.forget()
         return [*self._outbox.cut_off(), *self._standing.show()]
 
+    def suspended(self) -> list[Effect]:
+        """The connection is gone, and may go on; what is typed from now on waits."""
+        self._standing.is_online = False
+        return [*self._standing.show()]
+
+    def resumed(self, now: float) -> list[Effect]:
+        """The connection goes on: nothing was lost on it, and nothing is asked."""
+        self._standing.is_online = True
+        return self.tick(now)
+
     def restart(self, now: float) -> list[Effect]:
         """Ask for OTR again, because the person wants it."""
         self._asking.forget()

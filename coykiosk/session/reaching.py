@@ -22,6 +22,7 @@ from coykiosk.session.opening import (
     open_session,
 )
 from coykiosk.session.resolving import find_ways
+from coykiosk.session.resumption import Resumption
 from coykiosk.session.solving import Solve, ask_nobody
 from coykiosk.session.world import World
 
@@ -39,6 +40,7 @@ async def reach(
     on_step: Callable[[OpeningStep], None],
     limit: asyncio.Timeout,
     solve: Solve = ask_nobody,
+    resumption: Resumption | None = None,
 ) -> Opened:
     """Open one session to one server.
 
@@ -53,6 +55,7 @@ async def reach(
         limit: The caller's, running; it stands still during the lookup, which has
             limits of its own.
         solve: Whom to ask when the server wants a person.
+        resumption: As `open_session`.
 
     Raises:
         OpeningError: no server was found, or the one that was found says no. When
@@ -73,6 +76,7 @@ async def reach(
             random_bytes=world.random_bytes,
             on_step=steps,
             solve=solve,
+            resumption=resumption,
         )
 
     ways: tuple[Route, ...] = (route,)

@@ -26,7 +26,7 @@ c2s_direct_tls_ports = {{ {port} }}
 s2s_ports = {{ }}
 plugin_paths = {{ "{plugins}" }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "register", "ping",
-  "no_binding" }}
+  "smacks", "no_binding" }}
 modules_disabled = {{ "s2s", "http" }}
 allow_registration = true
 authentication = "internal_hashed"

@@ -2,7 +2,12 @@
 
 import pytest
 
-from coykiosk.contract import MessageState, MessageStateChanged, Protection
+from coykiosk.contract import (
+    ChatPhase,
+    MessageState,
+    MessageStateChanged,
+    Protection,
+)
 from tests.session.chatting import BOB, NOON, Pair
 
 SENDING, SENT = MessageState.SENDING, MessageState.SENT
@@ -101,3 +106,57 @@ def test_text_keeps_the_protection_that_it_went_out_under(pair: Pair) -> None:
     assert pair.alice.chat.protection is Protection.STOP
     changed = pair.alice.of(MessageStateChanged)[-1]
     assert (changed.state, changed.protection) == (SENT, Protection.PRIVATE)
+
+
+# --- the session goes on over another connection ---------------------------------------
+
+
+def test_text_stays_under_way_while_the_session_may_go_on(pair: Pair) -> None:
+    stanza_id = say(pair, "hello")
+
+    pair.alice.take(pair.alice.chat.suspended())
+    before = pair.alice.fates
+    pair.alice.take(pair.alice.chat.taken((stanza_id,)))
+
+    assert before == {"hello": [SENDING]}
+    assert pair.alice.fates == {"hello": [SENDING, SENT]}
+    assert pair.alice.phase is ChatPhase.OFFLINE
+
+
+def test_text_is_uncertain_when_the_session_does_not_go_on_after_all(
+    pair: Pair,
+) -> None:
+    say(pair, "who knows")
+
+    pair.alice.take(pair.alice.chat.suspended())
+    pair.alice.take(pair.alice.chat.went_offline())
+
+    assert pair.alice.fates == {"who knows": [SENDING, UNCERTAIN]}
+
+
+def test_chat_goes_on_where_it_stood_and_asks_nothing(pair: Pair) -> None:
+    n_seen = len(pair.seen)
+    pair.alice.take(pair.alice.chat.suspended())
+    pair.say(pair.alice, "from the tunnel")
+    waiting = pair.alice.fates
+    pair.alice.take(pair.alice.chat.resumed(pair.now + 300))
+    pair.carry()
+
+    assert waiting == {"from the tunnel": []}
+    assert pair.alice.fates == {"from the tunnel": [SENDING]}
+    assert pair.bob.read == ["from the tunnel"]
+    assert pair.alice.phase is ChatPhase.ENCRYPTED
+    assert not any(text.startswith("?OTRv") for text in pair.seen[n_seen:])
+
+
+def test_question_that_was_due_meanwhile_is_asked_when_the_session_goes_on() -> None:
+    pair = Pair()
+    pair.alice.take(pair.alice.chat.suspended())
+    pair.alice.take(pair.alice.chat.open(pair.now, ask_at=pair.now))
+    asked_too_early = list(pair.alice.wire)
+
+    pair.alice.take(pair.alice.chat.resumed(pair.now))
+    pair.carry()
+
+    assert asked_too_early == []
+    assert pair.alice.phase is ChatPhase.ENCRYPTED

@@ -1,0 +1,335 @@
+"""Two people on real Prosody, and a network that is cut at any byte.
+
+Whatever happens, every text arrives exactly once and in its place, nobody is asked to
+encrypt anew, and nothing is said to be uncertain: the sessions go on.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from coykiosk.contract import (
+    AcceptContact,
+    AccountOffline,
+    AccountOnline,
+    ChatChanged,
+    ChatPhase,
+    Connect,
+    ContactAsked,
+    CreateAccount,
+    Jid,
+    MessageAccepted,
+    MessageReceived,
+    MessageState,
+    MessageStateChanged,
+    OpenChat,
+    Quit,
+    SendMessage,
+)
+from coykiosk.errors import ErrorCode
+from coykiosk.session import resumption
+from coykiosk.session.account import FIRST_CONTACT_DELAY_S
+from tests.session.conftest import Prosody
+from tests.session.own_server import OwnServer, own_server
+from tests.support.cutting_proxy import Cut, CuttingProxy
+from tests.support.fault_proxy import Side
+from tests.support.headless import (
+    ONION,
+    LoopbackTor,
+    Person,
+    eventually,
+    headless,
+    leap,
+    make_server,
+    run_leaping,
+)
+
+pytestmark = pytest.mark.network
+
+N_ROUNDS = 25
+STATES = {MessageState.SENT, MessageState.UNCERTAIN, MessageState.FAILED}
+
+
+@dataclass
+class Someone:
+    """One of the two, and the network between them and the server."""
+
+    person: Person
+    tor: LoopbackTor
+    proxy: CuttingProxy
+    jid: Jid
+    contact: Jid = field(init=False)
+    n_before: int = field(default=0, init=False)
+    """So many events came before the chat was encrypted."""
+    said: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+        self.person.submit(SendMessage(self.contact, text))
+
+    @property
+    def heard(self) -> list[str]:
+        return [event.text for event in self.person.of(MessageReceived)]
+
+    @property
+    def fates(self) -> list[MessageState]:
+        """How each text stands, in the order in which they were said."""
+        fates = {e.message_id: e.state for e in self.person.of(MessageAccepted)}
+        for event in self.person.of(MessageStateChanged):
+            assert fates[event.message_id] not in STATES, "told twice how it ended"
+            fates[event.message_id] = event.state
+        return list(fates.values())
+
+    @property
+    def phases(self) -> set[ChatPhase]:
+        """Those that the chat went through since it was encrypted."""
+        later = self.person.events[self.n_before :]
+        return {event.phase for event in later if isinstance(event, ChatChanged)}
+
+    @property
+    def is_online(self) -> bool:
+        online = [
+            isinstance(event, AccountOnline)
+            for event in self.person.events
+            if isinstance(event, AccountOnline | AccountOffline)
+        ]
+        return online[-1]
+
+    async def come_back(self) -> None:
+        """Want to be online, whenever it turns out that one is not."""
+        n_seen = 0
+        while True:
+            n_offline = len(self.person.of(AccountOffline))
+            if n_offline > n_seen:
+                n_seen = n_offline
+                self.person.submit(Connect())
+            await asyncio.sleep(0.002)
+
+
+@asynccontextmanager
+async def someone(port: int) -> AsyncIterator[Someone]:
+    async with CuttingProxy(port) as proxy:
+        tor = LoopbackTor({ONION: proxy.port})
+        async with headless([make_server()], tor) as person:
+            person.submit(CreateAccount(None))
+            jid = (await person.until(AccountOnline)).account
+            yield Someone(person, tor, proxy, jid)
+
+
+@asynccontextmanager
+async def two(server: Prosody | OwnServer) -> AsyncIterator[tuple[Someone, Someone]]:
+    """Two people in an encrypted chat."""
+    port = server.port if isinstance(server, OwnServer) else server.direct_port
+    async with someone(port) as alice, someone(port) as bob:
+        alice.contact, bob.contact = bob.jid, alice.jid
+        leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
+        alice.person.submit(OpenChat(bob.jid))
+        await bob.person.until(ContactAsked)
+        bob.person.submit(AcceptContact(alice.jid))
+        for each in (alice, bob):
+            await each.person.until(
+                ChatChanged, lambda e: e.phase is ChatPhase.ENCRYPTED
+            )
+            each.n_before = len(each.person.events)
+        await resumable(alice, bob)
+        yield alice, bob
+
+
+async def resumable(*people: Someone) -> None:
+    """Exchange a text each way, so that both sessions are known to be kept."""
+    for each in people:
+        each.say("hello")
+    await arrived(*people)
+
+
+def is_all_there(one: Someone, other: Someone) -> Callable[[], bool]:
+    def is_so() -> bool:
+        return (
+            len(one.heard) >= len(other.said)
+            and len(other.heard) >= len(one.said)
+            and not {MessageState.WAITING, MessageState.SENDING}
+            & {*one.fates, *other.fates}
+        )
+
+    return is_so
+
+
+async def arrived(one: Someone, other: Someone) -> None:
+    await eventually(is_all_there(one, other))
+
+
+def assert_nothing_is_lost_or_doubled(one: Someone, other: Someone) -> None:
+    for speaker, listener in ((one, other), (other, one)):
+        assert listener.heard == speaker.said
+        assert set(speaker.fates) == {MessageState.SENT}
+        assert speaker.phases <= {ChatPhase.ENCRYPTED, ChatPhase.OFFLINE}
+        keys = speaker.tor.ways.keys
+        assert len(set(keys)) == len(keys)  # never twice the same circuit
+
+
+@pytest.mark.parametrize("lingers", [False, True], ids=["noticed", "lingering"])
+@pytest.mark.parametrize("seed", range(4))
+def test_every_text_arrives_once_however_the_network_is_cut(
+    prosody: Prosody, seed: int, *, lingers: bool
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+
+    async def main() -> int:
+        async with two(prosody) as people, asyncio.TaskGroup() as group:
+            helpers = [group.create_task(each.come_back()) for each in people]
+            for n in range(N_ROUNDS):
+                for each in people:
+                    n_bytes = chance.choice([chance.randrange(2500), 0])
+                    side = chance.choice(list(Side))
+                    each.proxy.cut = Cut(side, n_bytes, lingers)
+                for _ in range(chance.randrange(1, 5)):
+                    chance.choice(people).say(f"{n}-" + "x" * chance.randrange(100))
+                    await asyncio.sleep(chance.choice([0, 0.01]))
+                # COMPAT(Prosody 0.12): no more than 8 KiB are ever under way; see
+                # `test_session_that_prosody_does_not_hear_any_more_is_given_up`.
+                await arrived(*people)
+            assert_nothing_is_lost_or_doubled(*people)
+            for task in helpers:
+                task.cancel()
+        return sum(each.proxy.n_cuts for each in people)
+
+    assert run_leaping(main) > N_ROUNDS / 2
+
+
+async def is_offline(someone: Someone) -> None:
+    await eventually(lambda: not someone.is_online)
+
+
+async def is_online(someone: Someone) -> None:
+    someone.person.submit(Connect())
+    await eventually(lambda: someone.is_online)
+
+
+async def cut_off(someone: Someone, text: str) -> None:
+    """Say something that gets no further than the network."""
+    someone.proxy.cut = Cut(Side.CLIENT, 0)
+    someone.say(text)
+    await is_offline(someone)
+
+
+def test_text_that_was_cut_off_is_under_way_until_the_session_goes_on(
+    prosody: Prosody,
+) -> None:
+    async def main() -> None:
+        async with two(prosody) as (alice, bob):
+            await cut_off(alice, "under way")
+            before = alice.fates[-1]
+            alice.say("waits")
+            bob.say("meanwhile")
+            await eventually(lambda: bob.fates[-1] is MessageState.SENT)
+            await is_online(alice)
+            await arrived(alice, bob)
+            assert before is MessageState.SENDING
+            assert_nothing_is_lost_or_doubled(alice, bob)
+
+    run_leaping(main)
+
+
+@pytest.mark.parametrize("text_arrives", [False, True], ids=["lost", "taken"])
+def test_new_session_begins_when_the_server_was_restarted(
+    tmp_path: Path, *, text_arrives: bool
+) -> None:
+    """Prosody tells how far the old one came; the rest may not have arrived."""
+
+    async def main() -> None:
+        async with own_server(tmp_path) as server, two(server) as (alice, bob):
+            # The server's word that it has the text, or the text itself, is lost.
+            side = Side.SERVER if text_arrives else Side.CLIENT
+            alice.proxy.cut = Cut(side, 0)
+            alice.say("who knows")
+            await is_offline(alice)
+            if text_arrives:
+                await eventually(lambda: "who knows" in bob.heard)
+            before = alice.fates[-1]
+            await server.stop()
+            await is_offline(bob)
+            await server.start()
+            await is_online(bob)
+            await is_online(alice)
+            end = MessageState.SENT if text_arrives else MessageState.UNCERTAIN
+            await eventually(lambda: alice.fates[-1] is end)
+            alice.say("back again")
+            await eventually(lambda: bob.heard[-1] == "back again")
+            assert before is MessageState.SENDING
+            assert bob.heard.count("who knows") == int(text_arrives)
+
+    run_leaping(main)
+
+
+def test_text_is_uncertain_when_the_network_stays_away_for_too_long(
+    prosody: Prosody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumption, "PATIENCE_S", 100.0)
+
+    async def main() -> None:
+        async with two(prosody) as (alice, bob):
+            alice.tor.ways.is_down = True
+            await cut_off(alice, "who knows")
+            bob.say("kept for you")
+            leap(90)
+            await asyncio.sleep(0.05)
+            before = alice.fates[-1]
+            leap(11)
+            await eventually(lambda: alice.fates[-1] is MessageState.UNCERTAIN)
+            alice.tor.ways.is_down = False
+            await is_online(alice)
+            alice.say("back again")
+            await eventually(lambda: bob.heard[-1] == "back again")
+            await eventually(lambda: alice.heard[-1] == "kept for you")
+            assert before is MessageState.SENDING
+            # It went on all the same, or what the server kept would have come back.
+            assert bob.fates[-1] is MessageState.SENT
+            assert "who knows" not in bob.heard
+
+    run_leaping(main)
+
+
+def test_no_ghost_stays_when_one_quits_after_the_session_went_on(
+    prosody: Prosody,
+) -> None:
+    """To a ghost Prosody would deliver for ten minutes; for who is away it stores."""
+    offline = prosody.directory / "data" / "practice%2eexample" / "offline"
+
+    async def main() -> None:
+        async with two(prosody) as (alice, bob):
+            await cut_off(bob, "under way")
+            await is_online(bob)
+            await arrived(alice, bob)
+            bob.person.commands.put_nowait(Quit())
+            await bob.person.ended()
+            async with someone(prosody.direct_port) as carol:
+                leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
+                carol.person.submit(OpenChat(bob.jid))
+                stored = offline / f"{bob.jid.localpart}.list"
+                await eventually(stored.exists)
+
+    run_leaping(main)
+
+
+def test_session_goes_on_at_a_server_that_believes_it_was_never_gone(
+    prosody: Prosody,
+) -> None:
+    async def main() -> None:
+        async with two(prosody) as (alice, bob):
+            alice.proxy.cut = Cut(Side.SERVER, 0, lingers=True)
+            bob.say("into the void")
+            await is_offline(alice)
+            bob.say("more of it")
+            await is_online(alice)
+            await arrived(alice, bob)
+            assert_nothing_is_lost_or_doubled(alice, bob)
+            assert alice.person.of(AccountOffline)[-1].error.code is (
+                ErrorCode.CONNECTION_LOST
+            )
+
+    run_leaping(main)
