@@ -16,7 +16,7 @@ REGISTER = "jabber:iq:register"
 _TOKEN = re.compile(
     rb"\s*(<\?xml[^>]*>)?(<stream:stream[^>]*>"
     rb"|<iq [^>]*>.*?</iq>|<auth [^>]*>.*?</auth>|<response [^>]*>.*?</response>"
-    rb"|<response[^>]*/>|<abort[^>]*/>|<presence[^>]*/>|<starttls[^>]*/>"
+    rb"|<response[^>]*/>|<resume [^>]*/>|<abort[^>]*/>|<presence[^>]*/>|<starttls[^>]*/>"
     rb"|</stream:stream>)",
     re.DOTALL,
 )
@@ -79,6 +79,7 @@ class PureServer:
     on_auth: Handler = _default
     on_response: Handler = _default
     on_bind: Handler = _default
+    on_resume: Handler = _default
     on_starttls: Handler = _default
     first_extra: str = ""
     seen: list[str] = field(default_factory=list)
@@ -110,6 +111,7 @@ class PureServer:
             ("<auth", self.on_auth, self._auth),
             ("<response", self.on_response, self._response),
             ("<abort", _default, self._abort),
+            ("<resume", self.on_resume, self._resume),
             ("<iq", self._override_iq, self._iq),
         ):
             if text.startswith(start):
@@ -144,6 +146,10 @@ class PureServer:
 
     def _proceed(self, _stanza_id: str, _text: str) -> str:
         return "<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>"
+
+    def _resume(self, _stanza_id: str, _text: str) -> str:
+        gone = f"<item-not-found xmlns='{STANZAS}'/>"
+        return f"<failed xmlns='urn:xmpp:sm:3'>{gone}</failed>"
 
     def _override_iq(self, stanza_id: str, text: str) -> str | None:
         if REGISTER in text:

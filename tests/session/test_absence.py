@@ -274,11 +274,15 @@ def test_patience_is_for_this_absence_and_not_for_the_next() -> None:
             scene.come_back(first)
             leap(50)
             await let_run()
-            scene.lose()
+            second = scene.lose()
             leap(200)
             await let_run()
+            second.take(element("resumed", h="0"))
+            scene.come_back(second)
+            leap(10_000)
+            await let_run()
 
-        assert scene.log == ["suspended", "resumed", "suspended"]
+        assert scene.log == ["suspended", "resumed"] * 2
 
     run_leaping(main)
 

@@ -237,6 +237,19 @@ def test_what_was_sent_again_is_counted_on() -> None:
     assert acks.take(ack(4)) == ("", ("2", "3", "4"))
 
 
+def test_server_owes_an_answer_until_it_has_what_it_was_asked_about() -> None:
+    acks = resumable()
+    owed = [acks.owes_answer]
+    for message_id in ("1", None, "2", None):
+        acks.sent(message_id, TEXT)
+    for count in ("1", "2", "3"):
+        owed.append(acks.owes_answer)
+        acks.learn(count)
+
+    assert owed == [False, True, True, True]
+    assert not acks.owes_answer
+
+
 def test_forsaken_is_neither_sent_nor_told_of_and_the_count_goes_on() -> None:
     acks = resumable()
     for each in ("1", "2"):

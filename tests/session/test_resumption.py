@@ -1,6 +1,6 @@
 """A session over several streams: every message once, or known to be uncertain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from xml.etree import ElementTree as ET
 
@@ -12,11 +12,15 @@ from coykiosk.contract import Jid
 from coykiosk.session.acks import Acks, AcksBrokenError
 from coykiosk.session.binding import BindingTalk
 from coykiosk.session.failure import NegotiationError, OpeningReason
+from coykiosk.session.negotiate import Purpose
 from coykiosk.session.resumption import PATIENCE_S, Resumption
 from coykiosk.session.wire import ACKS, CLIENT, STREAM, stream_header
 from coykiosk.session.xmlguard import POST_AUTH_LIMITS
 from coykiosk.session.xmlreader import XmlReader
+from tests.session.conftest import DOMAIN
 from tests.session.counting_server import Connection, CountingServer
+from tests.session.pure_server import PureServer, stream_error
+from tests.session.test_negotiate import Talk, converse, make_plan
 from tests.support.chance import seeded
 
 US = Jid("me", "a.example", "r")
@@ -226,6 +230,88 @@ def test_server_that_answers_with_something_else_is_confused(
         talk.take(answer)
 
     assert caught.value.reason is OpeningReason.CONFUSED
+
+
+# --- in the negotiation ---------------------------------------------------------------
+
+OURS = Jid("someone", DOMAIN, "from-server")
+OFFER = f"<sm xmlns='{ACKS}'/>"
+
+
+def lose_ours(*sent: str) -> Resumption:
+    lost = lose_session(*sent)
+    return Resumption(OURS, "roster-1", lost.acks, lost_at=0.0)
+
+
+def talk_of(resumption: Resumption, server: PureServer, *cuts: int) -> Talk:
+    plan = replace(make_plan(Purpose.LOG_IN), resumption=resumption)
+    return converse(plan, server, cuts=cuts)
+
+
+@given(st.lists(st.integers(0, 2000), max_size=8))
+def test_negotiation_goes_on_with_a_session_in_three_flights(cuts: list[int]) -> None:
+    resumed = f"<resumed xmlns='{ACKS}' h='1' previd='prev'/><message id='first'/>"
+    server = PureServer(
+        accounts={"someone"},
+        second_features=OFFER,
+        on_resume=lambda _id, _text: resumed,
+    )
+    resumption = lose_ours("1", "2")
+
+    talk = talk_of(resumption, server, *cuts)
+
+    assert len(talk.flights) == 3
+    assert talk.flights[2].decode().endswith(resumption.acks.resume())
+    assert talk.done is not None
+    assert talk.done.bound.resumed is resumption
+    assert resumption.collect() == ("1",)
+    first = talk.done.reader.next_stanza()
+    assert first is not None
+    assert first.get("id") == "first"  # what the server kept for us is not lost
+
+
+def test_negotiation_binds_anew_with_one_flight_more_when_the_session_is_gone() -> None:
+    server = PureServer(accounts={"someone"}, second_features=OFFER)
+    resumption = lose_ours("1")
+
+    talk = talk_of(resumption, server)
+
+    assert len(talk.flights) == 4
+    assert talk.done is not None
+    assert talk.done.bound.resumed is None
+    assert resumption.is_over
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        pytest.param(
+            f"<resumed xmlns='{ACKS}' h='9'/>", "acknowledgements", id="lying count"
+        ),
+        pytest.param(
+            stream_error("unsupported-stanza-type"),
+            "unsupported-stanza-type",
+            id="stream error",
+        ),
+        pytest.param("<a></b>", "not-well-formed", id="not XML"),
+    ],
+)
+def test_negotiation_is_confused_when_the_resumption_is_answered_badly(
+    answer: str, reason: str
+) -> None:
+    server = PureServer(
+        accounts={"someone"},
+        second_features=OFFER,
+        on_resume=lambda _id, _text: answer,
+    )
+    resumption = lose_ours("1")
+
+    talk = talk_of(resumption, server)
+
+    assert talk.done is None
+    assert talk.error is not None
+    assert (talk.error.reason, talk.error.condition) == (OpeningReason.CONFUSED, reason)
+    assert resumption.is_asked or resumption.is_over  # then it is not asked for again
 
 
 # --- two ends, and a wire that is cut anywhere -----------------------------------------

@@ -1,4 +1,4 @@
-"""Two people on real Prosody, and a network that is cut at any byte.
+"""Two people on real servers, and a network that is cut at any byte.
 
 Whatever happens, every text arrives exactly once and in its place, nobody is asked to
 encrypt anew, and nothing is said to be uncertain: the sessions go on.
@@ -6,9 +6,10 @@ encrypt anew, and nothing is said to be uncertain: the sessions go on.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -34,8 +35,11 @@ from coykiosk.contract import (
 from coykiosk.errors import ErrorCode
 from coykiosk.session import resumption
 from coykiosk.session.account import FIRST_CONTACT_DELAY_S
-from tests.session.conftest import Prosody
+from coykiosk.session.asking import AWAY_FIRST_S
+from tests.session.conftest import DOMAIN, Prosody
+from tests.session.ejabberd import PLAIN, Ejabberd, start_ejabberd
 from tests.session.own_server import OwnServer, own_server
+from tests.session.puzzling import PICTURE
 from tests.support.cutting_proxy import Cut, CuttingProxy
 from tests.support.fault_proxy import Side
 from tests.support.headless import (
@@ -53,6 +57,11 @@ pytestmark = pytest.mark.network
 
 N_ROUNDS = 25
 STATES = {MessageState.SENT, MessageState.UNCERTAIN, MessageState.FAILED}
+
+
+@pytest.fixture(scope="module")
+def ejabberd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ejabberd]:
+    yield from start_ejabberd(tmp_path_factory.mktemp("ejabberd"), PICTURE)
 
 
 @dataclass
@@ -92,6 +101,20 @@ class Someone:
         return {event.phase for event in later if isinstance(event, ChatChanged)}
 
     @property
+    def offline_in_opening(self) -> list[AccountOffline]:
+        """The tries that did not lead to being online."""
+        turns = [
+            event
+            for event in self.person.events
+            if isinstance(event, AccountOnline | AccountOffline)
+        ]
+        return [
+            event
+            for before, event in pairwise(turns)
+            if isinstance(event, AccountOffline) and isinstance(before, AccountOffline)
+        ]
+
+    @property
     def is_online(self) -> bool:
         online = [
             isinstance(event, AccountOnline)
@@ -111,25 +134,35 @@ class Someone:
             await asyncio.sleep(0.002)
 
 
+Place = Prosody | OwnServer | Ejabberd
+
+
 @asynccontextmanager
-async def someone(port: int) -> AsyncIterator[Someone]:
+async def someone(at: Place) -> AsyncIterator[Someone]:
+    port = at.direct_port if isinstance(at, Prosody) else at.port
+    domain = PLAIN if isinstance(at, Ejabberd) else DOMAIN
     async with CuttingProxy(port) as proxy:
         tor = LoopbackTor({ONION: proxy.port})
-        async with headless([make_server()], tor) as person:
+        async with headless([make_server(domain=domain)], tor) as person:
             person.submit(CreateAccount(None))
             jid = (await person.until(AccountOnline)).account
             yield Someone(person, tor, proxy, jid)
 
 
 @asynccontextmanager
-async def two(server: Prosody | OwnServer) -> AsyncIterator[tuple[Someone, Someone]]:
+async def two(at: Place) -> AsyncIterator[tuple[Someone, Someone]]:
     """Two people in an encrypted chat."""
-    port = server.port if isinstance(server, OwnServer) else server.direct_port
-    async with someone(port) as alice, someone(port) as bob:
+    async with someone(at) as alice, someone(at) as bob:
         alice.contact, bob.contact = bob.jid, alice.jid
         leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
         alice.person.submit(OpenChat(bob.jid))
-        await bob.person.until(ContactAsked)
+        # A server may tell a new account its address before others can reach it.
+        await eventually(
+            lambda: bob.person.of(ContactAsked) or ChatPhase.AWAY in alice.phases
+        )
+        if not bob.person.of(ContactAsked):
+            leap(AWAY_FIRST_S * 1.5)
+            await bob.person.until(ContactAsked)
         bob.person.submit(AcceptContact(alice.jid))
         for each in (alice, bob):
             await each.person.until(
@@ -168,25 +201,34 @@ def assert_nothing_is_lost_or_doubled(one: Someone, other: Someone) -> None:
         assert listener.heard == speaker.said
         assert set(speaker.fates) == {MessageState.SENT}
         assert speaker.phases <= {ChatPhase.ENCRYPTED, ChatPhase.OFFLINE}
-        keys = speaker.tor.ways.keys
-        assert len(set(keys)) == len(keys)  # never twice the same circuit
+        # Never twice the same circuit, though one try may take two connections to
+        # ejabberd; one more may be under way.
+        n_tries = len(speaker.person.of(AccountOnline) + speaker.offline_in_opening)
+        assert len(set(speaker.tor.ways.keys)) in (n_tries, n_tries + 1)
 
 
-@pytest.mark.parametrize("lingers", [False, True], ids=["noticed", "lingering"])
+noticed = pytest.mark.parametrize(
+    "lingers", [False, True], ids=["noticed", "lingering"]
+)
+
+
+@noticed
 @pytest.mark.parametrize("seed", range(4))
 def test_every_text_arrives_once_however_the_network_is_cut(
     prosody: Prosody, seed: int, *, lingers: bool
 ) -> None:
+    chat_while_it_is_cut(prosody, seed, lingers=lingers)
+
+
+def chat_while_it_is_cut(place: Place, seed: int, *, lingers: bool) -> None:
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
 
     async def main() -> int:
-        async with two(prosody) as people, asyncio.TaskGroup() as group:
+        async with two(place) as people, asyncio.TaskGroup() as group:
             helpers = [group.create_task(each.come_back()) for each in people]
             for n in range(N_ROUNDS):
                 for each in people:
-                    n_bytes = chance.choice([chance.randrange(2500), 0])
-                    side = chance.choice(list(Side))
-                    each.proxy.cut = Cut(side, n_bytes, lingers)
+                    each.proxy.cut = some_cut(chance, lingers=lingers)
                 for _ in range(chance.randrange(1, 5)):
                     chance.choice(people).say(f"{n}-" + "x" * chance.randrange(100))
                     await asyncio.sleep(chance.choice([0, 0.01]))
@@ -199,6 +241,49 @@ def test_every_text_arrives_once_however_the_network_is_cut(
         return sum(each.proxy.n_cuts for each in people)
 
     assert run_leaping(main) > N_ROUNDS / 2
+
+
+def some_cut(chance: random.Random, *, lingers: bool) -> Cut:
+    n_bytes = chance.choice([chance.randrange(2500), 0])
+    return Cut(chance.choice(list(Side)), n_bytes, lingers)
+
+
+@noticed
+@pytest.mark.parametrize("seed", range(2))
+def test_every_text_arrives_once_through_ejabberd_too(
+    ejabberd: Ejabberd, seed: int, *, lingers: bool
+) -> None:
+    """Who speaks is cut; then who listens, while nothing else happens.
+
+    COMPAT(ejabberd 23.01): what comes while a session is handed from one stream to the
+    next may overtake what came before it, and OTR refuses to read that.
+    """
+    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+
+    async def main() -> int:
+        async with two(ejabberd) as people, asyncio.TaskGroup() as group:
+            alice, bob = people
+            helper = group.create_task(alice.come_back())
+            for n in range(N_ROUNDS):
+                alice.proxy.cut = some_cut(chance, lingers=lingers)
+                for _ in range(chance.randrange(1, 5)):
+                    alice.say(f"{n}-" + "x" * chance.randrange(100))
+                    await asyncio.sleep(chance.choice([0, 0.01]))
+                await arrived(*people)
+            alice.proxy.cut = None
+            helper.cancel()
+            await eventually(lambda: alice.is_online)
+            bob.proxy.cut = Cut(Side.SERVER, 0, lingers)
+            for n in range(3):
+                alice.say(f"kept-{n}")
+            await is_offline(bob)
+            await eventually(lambda: set(alice.fates) == {MessageState.SENT})
+            await is_online(bob)
+            await arrived(*people)
+            assert_nothing_is_lost_or_doubled(*people)
+        return alice.proxy.n_cuts
+
+    assert run_leaping(main) > N_ROUNDS / 4
 
 
 async def is_offline(someone: Someone) -> None:
@@ -307,7 +392,7 @@ def test_no_ghost_stays_when_one_quits_after_the_session_went_on(
             await arrived(alice, bob)
             bob.person.commands.put_nowait(Quit())
             await bob.person.ended()
-            async with someone(prosody.direct_port) as carol:
+            async with someone(prosody) as carol:
                 leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
                 carol.person.submit(OpenChat(bob.jid))
                 stored = offline / f"{bob.jid.localpart}.list"

@@ -762,12 +762,40 @@ def test_stream_lives_while_the_server_takes_something_now_and_then() -> None:
     assert run_jumping(main()) > 200
 
 
+def test_session_whose_first_stream_fell_silent_may_go_on() -> None:
+    async def main() -> Resumption | None:
+        bench = Bench(offers_acks=True)
+        bench.stream.start()
+        bench.stream.send_message(BOB, "?OTRv3?", message_id="1" * 32)
+        with pytest.raises(UserError):
+            await bench.run(RESUMABLE)
+        return bench.stream.suspend(0.0)
+
+    assert run_jumping(main()) is not None
+
+
+def test_what_goes_out_again_goes_out_before_anything_new() -> None:
+    resumption = lose_stream()
+    resumption.take(ET.Element("{" + SM + "}resumed", {"h": "1"}))
+
+    async def main() -> list[str]:
+        bench = Bench(offers_acks=True, resumed=resumption)
+        bench.stream.send_message(BOB, "?OTRv3?", message_id="a" * 32)
+        with pytest.raises(UserError):
+            await bench.run(END)
+        return bench.answers
+
+    answers = run_clean(main)
+
+    assert [re.findall(r' id="(.)', each)[0] for each in answers] == ["2", "9", "a"]
+
+
 @pytest.mark.parametrize("hears", [False, True])
 def test_session_that_went_on_and_was_not_heard_does_not_go_on_again(
     *, hears: bool
 ) -> None:
     """Or a server that mistakes what it gets would keep us from ever being heard."""
-    resumption = lose_stream()
+    resumption = lose_stream(ack(0))
     resumption.take(ET.Element("{" + SM + "}resumed", {"h": "1"}))
 
     async def main() -> Resumption | None:
