@@ -61,6 +61,7 @@ def opened(resumed: Resumption | None = None) -> Opened:
         channel_bound=False,
         pin="",
         trust=Trust.CHAIN,
+        via_onion=True,
     )
 
 
