@@ -27,9 +27,16 @@ class ErrorCode(Enum):
     TOR_MISSING = auto()
     TOR_START_FAILED = auto()  # reason
     TOR_NO_NETWORK = auto()  # tag
+    TOR_BLOCKED = auto()
     TOR_STOPPED = auto()
     TOR_IMPOSTOR = auto()  # address
     TOR_CONTROL_REFUSED = auto()  # address
+    BRIDGE_LINE_BAD = auto()  # number, reason
+    BRIDGE_KIND_UNKNOWN = auto()  # number, kind
+    BRIDGE_PROGRAM_MISSING = auto()  # program, package
+    BRIDGES_SILENT = auto()
+    BRIDGES_NOT_OURS = auto()
+    BRIDGES_LEAD_OUT = auto()
     NO_FREE_PORT = auto()
     # Servers
     SERVERS_FILE_BAD = auto()  # file, line, reason

@@ -3,7 +3,7 @@
 Rule: there is one way out of the machine, `Dialer.open`; it leads through Tor.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -119,6 +119,24 @@ class Tor(Protocol):
     @property
     def dialer(self) -> Dialer:
         """The way out; refuses with TOR_STOPPED until Tor runs."""
+
+    def check_bridges(self, text: str) -> tuple[str, ...]:
+        """Read bridge lines as a person pasted them; changes nothing.
+
+        Returns:
+            The lines as they are to be kept and used; () for none.
+
+        Raises:
+            UserError: one of the BRIDGE codes.
+        """
+
+    async def use_bridges(self, lines: Sequence[str]) -> None:
+        """Let these bridges be the only ways into the network; () for no bridges.
+
+        A tor that was started is started anew with them at once, and never without
+        them: lines that cannot be used keep it from starting. Never raises; what
+        becomes of tor is told as events.
+        """
 
     async def start(self, *, guard_state: str) -> None:
         """Find a running tor or start our own; returns once it is being started.

@@ -190,6 +190,12 @@ class _BorrowedTor:
     def dialer(self) -> Dialer:
         return self._lender.dialer
 
+    def check_bridges(self, text: str) -> tuple[str, ...]:
+        return self._lender.check_bridges(text)
+
+    async def use_bridges(self, lines: Sequence[str]) -> None:
+        """Leave that to the lender."""
+
     async def start(self, *, guard_state: str) -> None:
         """Leave that to the lender."""
 

@@ -43,6 +43,10 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
         _("Tor cannot reach the network: {tag}."),
         _("Check the cable or the Wi-Fi; Tor goes on trying by itself."),
     ),
+    ErrorCode.TOR_BLOCKED: Sentences(
+        _("Tor gets no further: this network may block it, or the line is very bad."),
+        _("F3, then F4: bridges, which lead around a block. Tor goes on trying."),
+    ),
     ErrorCode.TOR_STOPPED: Sentences(
         _("Tor has stopped, and every connection with it; nothing goes another way."),
         _("Press F5 to start Tor again, or quit with Ctrl+Q."),
@@ -56,6 +60,31 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
     ErrorCode.TOR_CONTROL_REFUSED: Sentences(
         _("The Tor at {address} does not let this program ask it anything."),
         _("Set TOR_CONTROL_PASSWD or TOR_CONTROL_COOKIE_AUTH_FILE, then start again."),
+    ),
+    # --- bridges
+    ErrorCode.BRIDGE_LINE_BAD: Sentences(
+        _("Line {number} cannot be used: {reason}."),
+        _("Nothing has changed. Paste whole lines, just as they were given to you."),
+    ),
+    ErrorCode.BRIDGE_KIND_UNKNOWN: Sentences(
+        _('Line {number}: bridges of the kind "{kind}" cannot be used here.'),
+        _("Nothing has changed. Ask for obfs4 or snowflake bridges instead."),
+    ),
+    ErrorCode.BRIDGE_PROGRAM_MISSING: Sentences(
+        _("These bridges need the program {program}, which is not on this machine."),
+        _("Install it: sudo apt install {package}. Or use other bridges (F3, F4)."),
+    ),
+    ErrorCode.BRIDGES_SILENT: Sentences(
+        _("Your bridges do not answer: they are gone, or this network blocks them."),
+        _("F3, then F4: take other bridges. Tor goes on trying by itself."),
+    ),
+    ErrorCode.BRIDGES_NOT_OURS: Sentences(
+        _("On this machine Tor is not ours to start, so it gets no bridges from here."),
+        _("Give the bridges to the Tor that runs already, where it is set up."),
+    ),
+    ErrorCode.BRIDGES_LEAD_OUT: Sentences(
+        _("These bridges lead out of this machine, and practice stays on it."),
+        _("Nothing has changed; use them when you start without --practice."),
     ),
     ErrorCode.NO_FREE_PORT: Sentences(
         _("No free network port is left on this machine."),
@@ -188,6 +217,19 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
 # Words of the protocols for what a fact can be, in a person's words. A fact that is
 # not in here is shown as it came.
 _FACTS: Final[dict[str, str]] = {
+    # how far tor got, where nothing else is to be said of it
+    "starting": _("it does not get under way"),
+    # why a line is no bridge
+    "bridge-address": _("there is no IP address with a port, like 192.0.2.7:443"),
+    "bridge-fingerprint": _(
+        "the 40 digits of its fingerprint are not behind its address"
+    ),
+    "bridge-argument": _("there is a word in it that does not belong there"),
+    "bridge-value": _("one of its values is cut off or mistyped"),
+    "bridge-short": _("its end is missing"),
+    "bridge-letters": _("there is a sign in it that no bridge has"),
+    "bridge-long": _("it is too long"),
+    "bridge-many": _("there are more than 20 bridges"),
     # why an account is not made or let in: RFC 6120, sections 6.5 and 8.3.3
     "closed": _("it takes no new accounts"),
     "conflict": _("the name is taken"),

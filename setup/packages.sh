@@ -14,6 +14,7 @@ purpose_of() {
         tor) say "the Tor network, the only way out" ;;
         python3*-venv) say "a private place for coykiosk's Python packages" ;;
         ca-certificates) say "to check the certificates of servers" ;;
+        obfs4proxy | snowflake-client) say "a way into Tor by bridges, to be tested" ;;
         prosody) say "the XMPP server of the practice network" ;;
         ejabberd) say "another XMPP server, to be refused by" ;;
         mcabber) say "another OTR client, to test against" ;;

@@ -13,9 +13,11 @@ from typing import Final
 
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.onion.addresses import UnixAddress
+from coykiosk.onion.bridges import Bridge
 from coykiosk.onion.control import ControlError, ControlPort
 from coykiosk.onion.scratch import Scratch, ask_to_end, search_path
 from coykiosk.onion.torrc import Layout, complaint, guard_lines, make_torrc
+from coykiosk.onion.transports import bridge_torrc
 
 __all__ = ["OwnTor"]
 
@@ -46,6 +48,7 @@ class OwnTor:
         *,
         extra_torrc: Sequence[str],
         guard_state: str,
+        bridges: Sequence[Bridge] = (),
     ) -> tuple["OwnTor", ControlPort]:
         """Start tor and connect to its control port.
 
@@ -53,19 +56,24 @@ class OwnTor:
             environ: Where PATH and the place for the directory are read.
             extra_torrc: Further configuration lines.
             guard_state: Guard lines of an earlier session, or "".
+            bridges: The only ways into the network that it may take, if any.
 
         Raises:
-            UserError: TOR_MISSING or TOR_START_FAILED.
+            UserError: TOR_MISSING, TOR_START_FAILED, BRIDGE_PROGRAM_MISSING.
         """
         if shutil.which("tor", path=search_path(environ)) is None:
             raise UserError(ErrorCode.TOR_MISSING)
+        ways = bridge_torrc(bridges, environ)
         try:
             scratch = await Scratch.create(environ=environ)
         except OSError as exc:
             raise _failed(exc.strerror or str(exc)) from exc
         try:
             layout = Layout(scratch.path)
-            _lay_out(layout, extra_torrc, guard_state)
+            torrc = make_torrc(
+                layout, owner_pid=os.getpid(), bridges=ways, extra=extra_torrc
+            )
+            _lay_out(layout, torrc, guard_state)
             process = await scratch.spawn(
                 "tor",
                 "-f",
@@ -156,15 +164,14 @@ class OwnTor:
                 self._complaint = complaint(text, self._complaint)
 
 
-def _lay_out(layout: Layout, extra_torrc: Sequence[str], guard_state: str) -> None:
+def _lay_out(layout: Layout, torrc: str, guard_state: str) -> None:
     """Write the files tor starts from; the directory is ours alone (0700)."""
     layout.data.mkdir(mode=0o700)
     guards = guard_lines(guard_state)
     if guards:
         layout.state.write_text(guards, encoding="ascii")
     layout.defaults.write_text("", encoding="ascii")
-    text = make_torrc(layout, owner_pid=os.getpid(), extra=extra_torrc)
-    layout.torrc.write_text(text, encoding="utf-8")
+    layout.torrc.write_text(torrc, encoding="utf-8")
 
 
 def _failed(reason: str) -> UserError:

@@ -5,8 +5,13 @@ it is gone, the dialer is cut before anybody is told, so that no connection
 outlives it and none can be made.
 
     stopped --start--> bootstrapping --100 %--> ready
-       ^                     |                    |
+       ^                 ^   |                    |
+       |                 +---|--- use_bridges ----+
        +---- stop, or tor is gone (TorStopped) ---+
+
+With bridges it is always our own tor: one that runs already takes none from us, and
+would go the way that the bridges are to hide. What cannot be used as a bridge keeps
+tor from starting; it never falls back to the open way.
 """
 
 import asyncio
@@ -16,14 +21,15 @@ from typing import Final
 
 from coykiosk.contract import Event, Failed, TorProgress, TorReady, TorStopped
 from coykiosk.errors import ErrorCode, UserError
-from coykiosk.onion.addresses import Address
+from coykiosk.onion.attached import Attached, complaint
+from coykiosk.onion.bridges import Bridge
 from coykiosk.onion.child import OwnTor
-from coykiosk.onion.control import ControlPort
 from coykiosk.onion.dialer import SocksDialer
-from coykiosk.onion.environment import BadEnvironmentError, read_wishes
+from coykiosk.onion.environment import BadEnvironmentError, Wishes, read_wishes
 from coykiosk.onion.finder import find_tor
 from coykiosk.onion.status import Bootstrap, find_circuit
 from coykiosk.onion.torrc import guard_lines
+from coykiosk.onion.transports import read_bridges, require_programs
 from coykiosk.ports import Circuit, IsolationKey
 
 __all__ = ["TorDaemon"]
@@ -32,25 +38,6 @@ _STALL_S: Final = 60.0
 """Without progress for this long, the network is to blame."""
 _ASK_AGAIN_S: Final = 2.0
 """How often a tor whose events are withheld is asked how far it is."""
-
-
-class _Attached:
-    """One tor, from when we reached it until it is cleared away."""
-
-    def __init__(
-        self, socks: Address, control: ControlPort, own: OwnTor | None
-    ) -> None:
-        self.socks = socks
-        self.control = control
-        self.own = own
-        self.gone = asyncio.Event()
-        self.moved = asyncio.Event()
-        self.bootstrap: Bootstrap | None = None
-        self.is_ready = False
-        self.has_complained = False
-        self.tells_progress = True
-        self.is_dismissed = False
-        """True once `stop` asked it to go; its last guard lines then count."""
 
 
 class TorDaemon:
@@ -75,9 +62,12 @@ class TorDaemon:
         self._extra_torrc = tuple(extra_torrc)
         self._dialer = SocksDialer(on_gone=self._lose_current)
         self._lock = asyncio.Lock()
-        self._tor: _Attached | None = None
+        self._tor: Attached | None = None
         self._tending: set[asyncio.Task[None]] = set()
         self._guards = ""
+        self._bridges: tuple[str, ...] = ()
+        self._is_wanted = False
+        """True from the first `start` to `stop`, however tor fares."""
         self._failure: UserError | None = None
         self._turned = asyncio.Event()
 
@@ -86,31 +76,44 @@ class TorDaemon:
         """The way out; refuses with TOR_STOPPED until Tor runs."""
         return self._dialer
 
+    def check_bridges(self, text: str) -> tuple[str, ...]:
+        """Read bridge lines, and see whether they can be used here.
+
+        Raises:
+            UserError: BRIDGE_LINE_BAD, BRIDGE_KIND_UNKNOWN, BRIDGE_PROGRAM_MISSING,
+                BRIDGES_NOT_OURS, BRIDGES_LEAD_OUT, TOR_START_FAILED.
+        """
+        return tuple(bridge.line for bridge in self._usable(text))
+
+    async def use_bridges(self, lines: Sequence[str]) -> None:
+        """Take these ways from now on; see `ports.Tor.use_bridges`."""
+        async with self._lock:
+            if self._bridges == tuple(lines) and self._tor is not None:
+                return
+            self._bridges = tuple(lines)
+            if not self._is_wanted:
+                return
+            await self._dismiss()
+            self._publish(TorProgress(0, "starting"))
+            try:
+                await self._begin()
+            except UserError as error:
+                self._publish(TorStopped(error))
+
     async def start(self, *, guard_state: str) -> None:
         """Find a running tor or start our own; see `ports.Tor.start`.
 
         Raises:
             UserError: TOR_MISSING, TOR_START_FAILED, TOR_IMPOSTOR,
-                TOR_CONTROL_REFUSED.
+                TOR_CONTROL_REFUSED, or one of the BRIDGE codes.
         """
         async with self._lock:
+            self._is_wanted = True
             if self._tor is not None:
                 return
-            self._failure = None
             # After a death, what this session knows counts: the guard stays.
             self._guards = guard_lines(guard_state) or self._guards
-            try:
-                tor = await self._obtain()
-            except UserError as error:
-                self._failure = error
-                self._turn()
-                raise
-            self._tor = tor
-            self._dialer.use(tor.socks)
-            # Owned by `stop`, which waits for its end and raises what it raises.
-            task = asyncio.get_running_loop().create_task(self._tend(tor))
-            self._tending.add(task)
-            task.add_done_callback(partial(self._tended, tor))
+            await self._begin()
 
     async def wait_ready(self) -> None:
         """Wait until circuits can be built.
@@ -140,6 +143,7 @@ class TorDaemon:
     async def stop(self) -> None:
         """End our own tor and remove its directory; idempotent."""
         async with self._lock:
+            self._is_wanted = False
             tor, self._tor = self._tor, None
             self._failure = UserError(ErrorCode.TOR_STOPPED)
             self._dialer.cut(self._failure)
@@ -150,28 +154,79 @@ class TorDaemon:
             if self._tending:
                 await asyncio.gather(*self._tending)
 
-    async def _obtain(self) -> _Attached:
+    async def _dismiss(self) -> None:
+        """End the tor there is, for another one; who waits for tor goes on waiting."""
+        tor, self._tor = self._tor, None
+        self._failure = None
+        self._dialer.change()
+        if tor is not None:
+            tor.is_dismissed = True
+            tor.gone.set()
+        if self._tending:
+            # Not `gather`: were we cancelled here, it would cancel the clearing away.
+            await asyncio.wait(tuple(self._tending))
+
+    async def _begin(self) -> None:
+        """Get a tor, and have it tended."""
+        self._failure = None
+        try:
+            tor = await self._obtain()
+        except UserError as error:
+            self._failure = error
+            self._turn()
+            raise
+        self._tor = tor
+        self._dialer.use(tor.socks)
+        # Owned by `stop`, which waits for its end and raises what it raises.
+        task = asyncio.get_running_loop().create_task(self._tend(tor))
+        self._tending.add(task)
+        task.add_done_callback(partial(self._tended, tor))
+
+    def _wishes(self) -> Wishes:
+        try:
+            return read_wishes(self._environ)
+        except BadEnvironmentError as exc:
+            reason = str(exc)
+            raise UserError(ErrorCode.TOR_START_FAILED, reason=reason) from exc
+
+    def _usable(self, text: str) -> tuple[Bridge, ...]:
+        """Read bridges that tor can be told to use here; raises as `check_bridges`."""
+        bridges = read_bridges(text)
+        if not bridges:
+            return ()
+        if self._extra_torrc:
+            # Another network, all on this machine: no bridge of it lies elsewhere.
+            if not all(bridge.is_on_this_machine for bridge in bridges):
+                raise UserError(ErrorCode.BRIDGES_LEAD_OUT)
+        elif not self._wishes().may_launch:
+            raise UserError(ErrorCode.BRIDGES_NOT_OURS)
+        require_programs(bridges, self._environ)
+        return bridges
+
+    async def _obtain(self) -> Attached:
         """Find a tor or launch one."""
-        if not self._extra_torrc:
-            try:
-                wishes = read_wishes(self._environ)
-            except BadEnvironmentError as exc:
-                reason = str(exc)
-                raise UserError(ErrorCode.TOR_START_FAILED, reason=reason) from exc
+        bridges = self._usable("\n".join(self._bridges))
+        if self._bridges and not bridges:
+            raise UserError(ErrorCode.BRIDGE_LINE_BAD, number="1")
+        if not self._extra_torrc and not bridges:
+            wishes = self._wishes()
             found = await find_tor(wishes)
             if found is not None:
                 self._guards = ""
-                return _Attached(found.socks, found.control, None)
+                return Attached(found.socks, found.control, None)
             if not wishes.may_launch:
                 where = wishes.candidates[0].socks
                 reason = f"no tor answers at {where}, and none may be started"
                 raise UserError(ErrorCode.TOR_START_FAILED, reason=reason)
         own, control = await OwnTor.launch(
-            self._environ, extra_torrc=self._extra_torrc, guard_state=self._guards
+            self._environ,
+            extra_torrc=self._extra_torrc,
+            guard_state=self._guards,
+            bridges=bridges,
         )
-        return _Attached(own.socks, control, own)
+        return Attached(own.socks, control, own)
 
-    async def _tend(self, tor: _Attached) -> None:
+    async def _tend(self, tor: Attached) -> None:
         """Look after one tor until it is gone, then clear it away."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -184,7 +239,7 @@ class TorDaemon:
         finally:
             await self._clear_away(tor)
 
-    async def _clear_away(self, tor: _Attached) -> None:
+    async def _clear_away(self, tor: Attached) -> None:
         try:
             if tor.own is not None:
                 guards = await tor.own.end()
@@ -195,11 +250,11 @@ class TorDaemon:
             if tor.own is not None:
                 await tor.own.close()
 
-    async def _outlive(self, tor: _Attached, own: OwnTor) -> None:
+    async def _outlive(self, tor: Attached, own: OwnTor) -> None:
         await own.wait_end()
         self._lose(tor)
 
-    async def _follow(self, tor: _Attached) -> None:
+    async def _follow(self, tor: Attached) -> None:
         """Follow the bootstrap: what tor tells, what it must be asked, the silence."""
         tor.tells_progress = await tor.control.watch(
             on_bootstrap=partial(self._heard, tor), on_closed=partial(self._lose, tor)
@@ -219,7 +274,7 @@ class TorDaemon:
             except TimeoutError:
                 self._complain(tor)
 
-    async def _next_move(self, tor: _Attached) -> None:
+    async def _next_move(self, tor: Attached) -> None:
         if tor.tells_progress:
             await tor.moved.wait()
             return
@@ -229,22 +284,23 @@ class TorDaemon:
             if now is not None:
                 self._heard(tor, now)
 
-    def _heard(self, tor: _Attached, bootstrap: Bootstrap) -> None:
+    def _heard(self, tor: Attached, bootstrap: Bootstrap) -> None:
         if tor is not self._tor or tor.is_ready:
             return
         before, tor.bootstrap = tor.bootstrap, bootstrap
+        if before is None or bootstrap.percent > before.percent:
+            tor.moved.set()  # to change back and forth is no progress
         if before is None or (before.percent, before.tag) != (
             bootstrap.percent,
             bootstrap.tag,
         ):
-            tor.moved.set()
             self._publish(TorProgress(bootstrap.percent, bootstrap.tag))
         if bootstrap.is_done:
             self._become_ready(tor)
         elif bootstrap.is_severe:
             self._complain(tor)
 
-    def _become_ready(self, tor: _Attached) -> None:
+    def _become_ready(self, tor: Attached) -> None:
         if tor is not self._tor:
             return
         tor.is_ready = True
@@ -252,15 +308,16 @@ class TorDaemon:
         self._publish(TorReady(own=tor.own is not None))
         self._turn()
 
-    def _complain(self, tor: _Attached) -> None:
-        """Say once that the network is to blame; tor goes on trying."""
-        if tor is not self._tor or tor.has_complained:
+    def _complain(self, tor: Attached) -> None:
+        """Say that tor is stuck, once for each place; tor goes on trying."""
+        percent = tor.bootstrap.percent if tor.bootstrap else 0
+        if tor is not self._tor or tor.n_percent_complained >= percent:
             return
-        tor.has_complained = True
-        tag = tor.bootstrap.tag if tor.bootstrap else "starting"
-        self._publish(Failed(UserError(ErrorCode.TOR_NO_NETWORK, tag=tag), None))
+        tor.n_percent_complained = percent
+        error = complaint(tor.bootstrap, with_bridges=bool(self._bridges))
+        self._publish(Failed(error, None))
 
-    def _lose(self, tor: _Attached) -> None:
+    def _lose(self, tor: Attached) -> None:
         """Tor is gone, without having been asked to go."""
         tor.gone.set()
         if tor is not self._tor:
@@ -279,7 +336,7 @@ class TorDaemon:
         if self._tor is not None:
             self._lose(self._tor)
 
-    def _tended(self, tor: _Attached, task: asyncio.Task[None]) -> None:
+    def _tended(self, tor: Attached, task: asyncio.Task[None]) -> None:
         """Forget a finished task; one that failed stays for `stop` to raise."""
         if task.cancelled() or task.exception() is None:
             self._tending.discard(task)

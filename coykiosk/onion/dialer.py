@@ -105,8 +105,12 @@ class SocksStream:
 
     def cut(self, error: UserError) -> None:
         """End the stream at once; reads raise this error."""
-        self._stopped = error
+        self._stopped = self._stopped or error
         self._wire.abort()
+
+    def lose(self) -> None:
+        """End the stream at once; reads say that the connection is lost."""
+        self.cut(UserError(ErrorCode.CONNECTION_LOST, server=self._host))
 
 
 class SocksDialer:
@@ -143,6 +147,12 @@ class SocksDialer:
         for wire in tuple(self._attempts):
             wire.abort()
         self._streams.clear()
+
+    def change(self) -> None:
+        """Tor gives way to another one: every stream is lost, as with a server."""
+        for stream in tuple(self._streams):
+            stream.lose()
+        self.cut(UserError(ErrorCode.TOR_STOPPED))
 
     def forget(self, stream: SocksStream) -> None:
         """Drop a stream that its owner has closed."""

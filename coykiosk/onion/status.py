@@ -18,7 +18,20 @@ _BOOTSTRAP: Final = re.compile(
     r"\b(?P<severity>NOTICE|WARN|ERR) BOOTSTRAP PROGRESS=(?P<percent>\d{1,3})"
     r" TAG=(?P<tag>[A-Za-z_]{1,40})(?P<rest>[^\r\n]*)"
 )
+_REASON: Final = re.compile(r"(?:^| )REASON=(?P<reason>[A-Z_]{1,40})(?: |$)")
+_QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DONE_PERCENT: Final = 100
+_NO_ROUTE: Final = "NOROUTE"
+_FIRST_STEPS: Final = frozenset(
+    {
+        *("conn_pt", "conn_done_pt", "conn_proxy", "conn_done_proxy"),
+        *("conn", "conn_dir", "conn_done"),
+        *("handshake", "handshake_dir", "handshake_done", "onehop_create"),
+        *("ap_conn", "ap_conn_done", "ap_handshake", "ap_handshake_done"),
+    }
+)
+"""Reaching and greeting a first relay: a list of addresses, or the look of the
+greeting, is all that one needs to block it."""
 _HOP: Final = re.compile(
     r"\$(?P<fingerprint>[0-9A-F]{40})(?:[~=](?P<nickname>[A-Za-z0-9]{1,19}))?"
 )
@@ -39,6 +52,16 @@ class Bootstrap:
     """tor's word for the phase, for example `handshake_dir`."""
     is_severe: bool
     """True when tor recommends telling the person that it is stuck."""
+    reason: str = ""
+    """tor's word for why the last try failed, for example `NOROUTE`."""
+
+    @property
+    def may_be_blocked(self) -> bool:
+        """True when what tor has not got past is what censors stand in the way of.
+
+        Without a route there is no network at all, and so nobody who blocks.
+        """
+        return self.tag in _FIRST_STEPS and self.reason != _NO_ROUTE
 
     @property
     def is_done(self) -> bool:
@@ -55,7 +78,10 @@ def parse_bootstrap(text: str) -> Bootstrap | None:
         match["severity"] != "NOTICE" and "RECOMMENDATION=warn" in match["rest"].split()
     )
     percent = min(int(match["percent"]), _DONE_PERCENT)
-    return Bootstrap(percent, match["tag"], is_severe)
+    reason = _REASON.search(_QUOTED.sub("", match["rest"]))
+    return Bootstrap(
+        percent, match["tag"], is_severe, reason["reason"] if reason else ""
+    )
 
 
 def find_circuit(circuit_status: str, isolation_key: IsolationKey) -> Circuit | None:

@@ -29,6 +29,7 @@ _NOISE: Final = (
     "TestingTorNetwork is set",
     "Tor is running with TestingTorNetwork",
 )
+_PLUGIN: Final = "ClientTransportPlugin "
 _POINTS_UP: Final = "see warnings above"
 _MAX_REASON: Final = 120
 
@@ -70,17 +71,25 @@ class Layout:
         return self.root / "control"
 
 
-def make_torrc(layout: Layout, *, owner_pid: int, extra: Sequence[str] = ()) -> str:
+def make_torrc(
+    layout: Layout,
+    *,
+    owner_pid: int,
+    bridges: Sequence[str] = (),
+    extra: Sequence[str] = (),
+) -> str:
     """Return the configuration of our own tor.
 
     Args:
         layout: Where its files lie.
         owner_pid: The process without which it ends itself.
+        bridges: The lines of `transports.bridge_torrc`, none for no bridges.
         extra: Further lines, for the practice network.
 
     Raises:
         ValueError: a path has a character that cannot be quoted.
     """
+    starts_programs = any(line.startswith(_PLUGIN) for line in bridges)
     lines = [
         f"DataDirectory {_quoted(layout.data)}",
         # A Unix socket in a directory of mode 0700: no other user gets at it, and
@@ -93,8 +102,10 @@ def make_torrc(layout: Layout, *, owner_pid: int, extra: Sequence[str] = ()) -> 
         "DormantCanceledByStartup 1",
         "Log warn stdout",
         "SafeLogging 1",
-        "NoExec 1",
+        # It starts nothing but the programs that carry bridges.
+        *(() if starts_programs else ("NoExec 1",)),
         "DisableDebuggerAttachment 1",
+        *bridges,
         *extra,
     ]
     return "\n".join(lines) + "\n"

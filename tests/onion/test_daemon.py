@@ -426,3 +426,147 @@ def test_start_says_which_variable_cannot_be_followed(run: Run) -> None:
 
     assert error.code is ErrorCode.TOR_START_FAILED
     assert "TOR_SOCKS_HOST" in error.facts["reason"]
+
+
+# --- bridges --------------------------------------------------------------------------
+
+BRIDGE = "127.0.0.1:9 " + "A" * 40
+DEAD_OBFS4 = f"obfs4 {BRIDGE} cert={'A' * 70} iat-mode=0"
+
+
+def test_bridges_are_remembered_and_start_nothing_before_tor_is_wanted(
+    run: Run, dead_network: tuple[str, ...]
+) -> None:
+    async def main() -> tuple[bool, list[Event]]:
+        setting = Setting(dead_network)
+        await setting.daemon.use_bridges((BRIDGE,))
+        is_idle = setting.daemon._tor is None
+        await setting.daemon.stop()
+        await setting.daemon.use_bridges(())
+        return is_idle and setting.daemon._tor is None, setting.events
+
+    assert run(main()) == (True, [])
+
+
+def test_who_waits_for_tor_goes_on_waiting_when_bridges_are_given(
+    run: Run, dead_network: tuple[str, ...]
+) -> None:
+    async def main() -> tuple[Any, ...]:
+        setting = Setting(dead_network)
+        daemon = setting.daemon
+        await daemon.start(guard_state=GUARD)
+        first, directory = setting.pid, setting.directory
+        waiting = asyncio.get_running_loop().create_task(code_of(daemon.wait_ready()))
+        await asyncio.sleep(0)
+        await daemon.use_bridges((BRIDGE,))
+        second, torrc = setting.pid, (setting.directory / "torrc").read_text()
+        still_waits = not waiting.done()
+        guards = daemon.guard_state()
+        await daemon.use_bridges((BRIDGE,))
+        third = setting.pid
+        await daemon.stop()
+        pids = (first, second, third)
+        left = directory.exists() or any(is_running(pid) for pid in pids)
+        return pids, torrc, still_waits, guards, await waiting, left, setting.events
+
+    pids, torrc, still_waits, guards, code, left, events = run(main())
+
+    assert pids[0] != pids[1] == pids[2]
+    assert f"UseBridges 1\nBridge {BRIDGE}\n" in torrc
+    assert still_waits
+    assert guards.startswith("Guard in=default")
+    assert code is ErrorCode.TOR_STOPPED
+    assert not left
+    assert TorProgress(0, "starting") in events
+    assert not any(isinstance(event, TorStopped) for event in events)
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        (("nonsense",), ErrorCode.BRIDGE_KIND_UNKNOWN),
+        ((" ",), ErrorCode.BRIDGE_LINE_BAD),
+        ((BRIDGE + "\nExitRelay 1",), ErrorCode.BRIDGE_LINE_BAD),
+        ((BRIDGE.replace("127.0.0.1", "192.0.2.1"),), ErrorCode.BRIDGES_LEAD_OUT),
+    ],
+    ids=["no bridge", "blank", "two lines", "leads out"],
+)
+def test_tor_never_goes_openly_when_its_bridges_cannot_be_used(
+    run: Run, dead_network: tuple[str, ...], lines: tuple[str, ...], code: ErrorCode
+) -> None:
+    async def main() -> tuple[Any, ...]:
+        setting = Setting(dead_network)
+        await setting.daemon.start(guard_state="")
+        pid = setting.pid
+        await setting.daemon.use_bridges(lines)
+        stopped = await setting.until(TorStopped)
+        later = await code_of(setting.daemon.start(guard_state=""))
+        waited = await code_of(setting.daemon.wait_ready())
+        is_gone = setting.daemon._tor is None and not is_running(pid)
+        await setting.daemon.stop()
+        return stopped.error.code, later, waited, is_gone
+
+    assert run(main()) == (code, code, code, True)
+
+
+def test_tor_that_runs_already_is_left_alone_when_there_are_bridges(
+    run: Run, real_tor: Any
+) -> None:
+    async def main() -> tuple[bool, bool]:
+        async with real_tor() as tor:
+            environ = {
+                "TOR_SOCKS_PORT": str(tor.socks.port),
+                "TOR_CONTROL_PORT": str(tor.control.port),
+            }
+            setting = Setting((), environ)
+            await setting.daemon.start(guard_state="")
+            found = setting.daemon._tor
+            assert found is not None
+            # To nobody: what it would reach must not depend on the network here.
+            await setting.daemon.use_bridges((BRIDGE,))
+            own = setting.own is not None
+            await setting.daemon.stop()
+            return found.own is None, own
+
+    assert run(main()) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [{"TOR_SKIP_LAUNCH": "1"}, {"TOR_SOCKS_HOST": "10.152.152.10"}],
+    ids=["skip launch", "gateway"],
+)
+def test_bridges_are_refused_where_tor_is_not_ours_to_start(
+    environ: dict[str, str],
+) -> None:
+    setting = Setting((), environ)
+
+    with pytest.raises(UserError) as caught:
+        setting.daemon.check_bridges(BRIDGE)
+
+    assert caught.value.code is ErrorCode.BRIDGES_NOT_OURS
+    assert setting.daemon.check_bridges("") == ()
+
+
+def test_bridges_that_lead_out_are_refused_on_another_network(
+    dead_network: tuple[str, ...],
+) -> None:
+    daemon = Setting(dead_network).daemon
+
+    with pytest.raises(UserError) as caught:
+        daemon.check_bridges(DEAD_OBFS4.replace("127.0.0.1", "192.0.2.1"))
+
+    assert caught.value.code is ErrorCode.BRIDGES_LEAD_OUT
+    assert daemon.check_bridges(f"Bridge  {DEAD_OBFS4}") == (DEAD_OBFS4,)
+
+
+def test_bridges_whose_program_is_missing_are_refused(
+    dead_network: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coykiosk.onion.scratch._CHILD_PATH", "/nowhere")
+    daemon = Setting(dead_network, {"PATH": "/nowhere"}).daemon
+
+    with pytest.raises(UserError) as caught:
+        daemon.check_bridges(DEAD_OBFS4)
+
+    assert caught.value.code is ErrorCode.BRIDGE_PROGRAM_MISSING

@@ -37,7 +37,7 @@ def line(
                 'WARN BOOTSTRAP PROGRESS=5 TAG=conn SUMMARY="C" WARNING="No route" '
                 'REASON=NOROUTE COUNT=10 RECOMMENDATION=warn HOSTID="A" HOSTADDR="b"'
             ),
-            Bootstrap(5, "conn", is_severe=True),
+            Bootstrap(5, "conn", is_severe=True, reason="NOROUTE"),
         ),
         (
             'WARN BOOTSTRAP PROGRESS=5 TAG=conn WARNING="x" RECOMMENDATION=ignore',
@@ -118,3 +118,40 @@ def test_circuit_is_none_when_nothing_carries_the_key(status: str) -> None:
 @given(st.text(max_size=500))
 def test_circuit_takes_any_text(status: str) -> None:
     assert find_circuit(status, KEY) is None
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        ("", ""),
+        (' WARNING="x" REASON=TIMEOUT COUNT=3 RECOMMENDATION=warn', "TIMEOUT"),
+        (' WARNING="a REASON=LIE b" REASON=NOROUTE COUNT=1', "NOROUTE"),
+        (' WARNING="a \\" REASON=LIE b" COUNT=1', ""),
+    ],
+)
+def test_bootstrap_tells_why_the_last_try_failed(rest: str, reason: str) -> None:
+    text = f'650 STATUS_CLIENT WARN BOOTSTRAP PROGRESS=5 TAG=conn SUMMARY="c"{rest}'
+
+    found = parse_bootstrap(text)
+
+    assert found is not None
+    assert found.reason == reason
+
+
+@pytest.mark.parametrize(
+    ("bootstrap", "is_blocked"),
+    [
+        (Bootstrap(5, "conn", is_severe=False), True),
+        (Bootstrap(5, "conn_dir", is_severe=True, reason="TIMEOUT"), True),
+        (Bootstrap(14, "handshake", is_severe=True, reason="IOERROR"), True),
+        (Bootstrap(1, "conn_pt", is_severe=False), True),
+        (Bootstrap(5, "conn", is_severe=True, reason="NOROUTE"), False),
+        (Bootstrap(0, "starting", is_severe=False), False),
+        (Bootstrap(45, "loading_status", is_severe=False), False),
+    ],
+    ids=lambda value: getattr(value, "tag", ""),
+)
+def test_network_may_block_when_the_first_steps_fail_and_there_is_a_network(
+    bootstrap: Bootstrap, *, is_blocked: bool
+) -> None:
+    assert bootstrap.may_be_blocked is is_blocked

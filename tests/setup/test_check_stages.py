@@ -67,8 +67,8 @@ def test_check_names_what_it_installs(bare_machine: "Machine") -> None:
     done = bare_machine.run("check", "--setup-only")
 
     assert bare_machine.calls()[0] == (
-        "install tor prosody ejabberd mcabber profanity libotr5-dev gcc libc6-dev "
-        "tmux strace git python3-venv"
+        "install tor obfs4proxy snowflake-client prosody ejabberd mcabber profanity "
+        "libotr5-dev gcc libc6-dev tmux strace git python3-venv"
     )
     assert bare_machine.calls()[3].endswith("requirements/check.txt")
     assert "libotr5-dev      the reference OTR library, to test against" in done.stdout

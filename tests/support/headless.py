@@ -173,6 +173,8 @@ class LoopbackTor:
         """Started, it is not ready before `arrive`."""
         self.started_with: list[str] = []
         """The guard state of each start."""
+        self.bridges: list[tuple[str, ...]] = []
+        """What was to be used, each time."""
         self.n_stops = 0
         self._turned = asyncio.Event()
         self._is_running = False
@@ -181,6 +183,18 @@ class LoopbackTor:
     @property
     def dialer(self) -> LoopbackWays:
         return self.ways
+
+    def check_bridges(self, text: str) -> tuple[str, ...]:
+        if "bad" in text:
+            raise UserError(ErrorCode.BRIDGE_LINE_BAD, number="1", reason="bridge-long")
+        return tuple(text.split("\n")) if text else ()
+
+    async def use_bridges(self, lines: Sequence[str]) -> None:
+        was_running = self._is_running
+        self.bridges.append(tuple(lines))
+        if was_running:
+            self.die()
+            self.arrive()
 
     async def start(self, *, guard_state: str) -> None:
         if self._is_running:

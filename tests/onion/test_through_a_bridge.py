@@ -1,0 +1,283 @@
+"""Our tor through a real obfs4 bridge, and in front of one that is gone."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from coykiosk.contract import Event, Failed, TorProgress, TorReady, TorStopped
+from coykiosk.errors import ErrorCode, UserError
+from coykiosk.onion.daemon import TorDaemon
+from coykiosk.onion.scratch import Scratch
+from coykiosk.ports import IsolationKey
+from coykiosk.practice.tornet import PrivateTorNetwork
+from tests.support.obfs4_bridge import Obfs4Bridge, start_bridge
+
+pytestmark = [pytest.mark.network, pytest.mark.timeout(240)]
+
+T = TypeVar("T")
+
+BOOT_LIMIT_S = 150.0
+LIMIT_S = 60.0
+PORT = 5222
+
+
+class Net:
+    """The network, a bridge into it, an echo behind an onion, and one loop."""
+
+    bridge: Obfs4Bridge
+
+    def __init__(self) -> None:
+        self.runner = asyncio.Runner()
+        self.run(self._start(), BOOT_LIMIT_S)
+
+    def run(self, work: Coroutine[Any, Any, T], limit_s: float = LIMIT_S) -> T:
+        async def bounded() -> T:
+            async with asyncio.timeout(limit_s):
+                return await work
+
+        return self.runner.run(bounded())
+
+    def close(self) -> None:
+        self.run(self._stop())
+        self.runner.close()
+
+    async def _start(self) -> None:
+        self.server = await asyncio.start_server(_echo, "127.0.0.1", 0)
+        port = self.server.sockets[0].getsockname()[1]
+        self.scratch = await Scratch.create()
+        self.tornet = PrivateTorNetwork({PORT: f"127.0.0.1:{port}"})
+        try:
+            await self.tornet.start(self.scratch, lambda _: None)
+            async with asyncio.TaskGroup() as group:
+                bridge = group.create_task(
+                    start_bridge(
+                        self.scratch, self.tornet.client_torrc, self.scratch.path
+                    )
+                )
+                group.create_task(self.tornet.wait_onion_published())
+            self.bridge = bridge.result()
+        except BaseException:
+            await self._stop()
+            raise
+
+    async def _stop(self) -> None:
+        if hasattr(self, "bridge"):
+            await self.bridge.stop()
+        await self.tornet.stop()
+        await self.scratch.close()
+        self.server.close()
+
+
+async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.fixture(scope="module")
+def net() -> Iterator[Net]:
+    made = Net()
+    yield made
+    made.close()
+
+
+class Client:
+    """A tor of our own on that network."""
+
+    def __init__(self, net: Net) -> None:
+        self.events: list[Event] = []
+        self.news = asyncio.Event()
+        self.host = net.tornet.onion_host
+        self.daemon = TorDaemon(
+            self._publish, os.environ, extra_torrc=net.tornet.client_torrc
+        )
+
+    def _publish(self, event: Event) -> None:
+        self.events.append(event)
+        self.news.set()
+
+    async def until(self, kind: type[T]) -> T:
+        while not any(isinstance(event, kind) for event in self.events):
+            self.news.clear()
+            await self.news.wait()
+        return next(event for event in self.events if isinstance(event, kind))
+
+    async def first_hop(self) -> str:
+        """Talk with the onion and return the first relay of that connection."""
+        key = IsolationKey.fresh(os.urandom)
+        stream = await self.daemon.dialer.open(
+            self.host, PORT, isolation_key=key, first_bytes=b"hello"
+        )
+        assert await stream.read() == b"hello"
+        circuit = await self.daemon.circuit(key)
+        await stream.close()
+        assert circuit is not None
+        return circuit.hops[0].fingerprint
+
+    async def first_hops(self) -> set[str]:
+        """The first relays of all circuits that tor has."""
+        tor = self.daemon._tor
+        assert tor is not None
+        rows = (await tor.control.circuit_status()).splitlines()
+        built = [row.split()[2] for row in rows if row.split()[1] == "BUILT"]
+        return {path[1:41] for path in built}
+
+    @property
+    def pid(self) -> int:
+        tor = self.daemon._tor
+        assert tor is not None
+        assert tor.own is not None
+        pid: int = tor.own._process.pid
+        return pid
+
+
+def children_of(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text().split()]
+
+
+def environment_of(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def program_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/exe").readlink().name
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+async def eventually(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not is_so():  # noqa: ASYNC110  # the kernel tells nobody
+            await asyncio.sleep(0.02)
+
+
+def test_tor_reaches_an_onion_through_the_bridge_and_nothing_else(net: Net) -> None:
+    async def main() -> tuple[Any, ...]:
+        client = Client(net)
+        lines = client.daemon.check_bridges(f"\nBridge {net.bridge.line}\n")
+        await client.daemon.use_bridges(lines)
+        before = list(client.events)
+        try:
+            await client.daemon.start(guard_state="")
+            await client.daemon.wait_ready()
+            hop = await client.first_hop()
+            hops = await client.first_hops()
+        finally:
+            await client.daemon.stop()
+        return before, hop, hops, client.events
+
+    before, hop, hops, events = net.run(main())
+
+    assert before == []
+    assert hop == net.bridge.fingerprint
+    assert hops == {net.bridge.fingerprint}
+    tags = [event.tag for event in events if isinstance(event, TorProgress)]
+    assert "conn_done_pt" in tags
+    assert events[-2:] == [TorProgress(100, "done"), TorReady(own=True)]
+
+
+def test_tor_is_started_anew_when_bridges_are_given_and_taken_away(net: Net) -> None:
+    async def main() -> tuple[Any, ...]:
+        client = Client(net)
+        await client.daemon.start(guard_state="")
+        await client.daemon.wait_ready()
+        key = IsolationKey.fresh(os.urandom)
+        stream = await client.daemon.dialer.open(client.host, PORT, isolation_key=key)
+        try:
+            waiting = asyncio.get_running_loop().create_task(stream.read())
+            await asyncio.sleep(0)
+            await client.daemon.use_bridges((net.bridge.line,))
+            with pytest.raises(UserError) as caught:
+                await waiting
+            await client.daemon.wait_ready()
+            hidden = await client.first_hop()
+            await client.daemon.use_bridges(())
+            await client.daemon.wait_ready()
+            open_hop = await client.first_hop()
+        finally:
+            await client.daemon.stop()
+        return caught.value.code, hidden, open_hop, client.events
+
+    code, hidden, open_hop, events = net.run(main(), 120)
+
+    assert code is ErrorCode.CONNECTION_LOST
+    assert hidden == net.bridge.fingerprint
+    assert open_hop != net.bridge.fingerprint
+    assert not any(isinstance(event, TorStopped) for event in events)
+    assert sum(isinstance(event, TorReady) for event in events) == 3
+
+
+@pytest.mark.parametrize("is_frozen", [False, True], ids=["well", "frozen"])
+def test_transport_dies_with_tor_and_knows_nothing_of_us(
+    net: Net, monkeypatch: pytest.MonkeyPatch, *, is_frozen: bool
+) -> None:
+    monkeypatch.setenv("COYKIOSK_TEST_MARK", "told")
+
+    async def main() -> tuple[list[int], bytes, str]:
+        client = Client(net)
+        await client.daemon.use_bridges((net.bridge.line,))
+        await client.daemon.start(guard_state="")
+        try:
+            await client.daemon.wait_ready()
+            children = children_of(client.pid)
+            (child,) = children
+            environment, program = environment_of(child), program_of(child)
+            if is_frozen:
+                os.kill(child, signal.SIGSTOP)
+            os.kill(client.pid, signal.SIGKILL)
+            await eventually(lambda: not is_running(child))
+        finally:
+            await client.daemon.stop()
+        return children, environment, program
+
+    children, environment, program = net.run(main())
+
+    assert program == "obfs4proxy"
+    assert b"COYKIOSK_TEST_MARK" not in environment
+    assert not any(is_running(child) for child in children)
+
+
+@pytest.mark.parametrize("ruin", ["gone", "stranger"])
+def test_person_is_told_when_the_bridge_does_not_answer(
+    net: Net, monkeypatch: pytest.MonkeyPatch, ruin: str
+) -> None:
+    monkeypatch.setattr("coykiosk.onion.daemon._STALL_S", 3.0)
+    line = net.bridge.line
+    if ruin == "stranger":
+        line = line.replace("cert=", "cert=AAAA")[: line.index(" iat")] + " iat-mode=0"
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # held, and never listened on
+        if ruin == "gone":
+            port = nobody.getsockname()[1]
+            line = line.replace(line.split()[1], f"127.0.0.1:{port}")
+
+        async def main() -> list[Event]:
+            client = Client(net)
+            await client.daemon.use_bridges(client.daemon.check_bridges(line))
+            await client.daemon.start(guard_state="")
+            try:
+                await client.until(Failed)
+            finally:
+                await client.daemon.stop()
+            return client.events
+
+        events = net.run(main())
+
+    failed = next(event for event in events if isinstance(event, Failed))
+    assert (failed.error.code, failed.during) == (ErrorCode.BRIDGES_SILENT, None)
+    assert not any(isinstance(event, TorReady) for event in events)
