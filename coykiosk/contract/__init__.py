@@ -21,10 +21,12 @@ from coykiosk.contract.commands import (
     SendMessage,
     SkipServer,
     UnlockVault,
+    UseBridges,
 )
 from coykiosk.contract.events import (
     AccountOffline,
     AccountOnline,
+    BridgesSet,
     ChatChanged,
     CircuitKnown,
     Closed,
@@ -67,6 +69,7 @@ __all__ = [
     "AnswerPuzzle",
     "AskAnotherPuzzle",
     "AskCircuit",
+    "BridgesSet",
     "CancelCreation",
     "ChatChanged",
     "ChatPhase",
@@ -107,5 +110,6 @@ __all__ = [
     "TorReady",
     "TorStopped",
     "UnlockVault",
+    "UseBridges",
     "VaultUnlocked",
 ]

@@ -100,6 +100,14 @@ class AskCircuit:
 
 
 @dataclass(frozen=True, slots=True)
+class UseBridges:
+    """Reach the Tor network through these bridges only, from now on."""
+
+    text: str
+    """Bridge lines as the person pasted or typed them; "" for no bridges."""
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """End every chat, sign out, wipe, and answer with `Closed`."""
 
@@ -119,5 +127,6 @@ Command = (
     | RestartEncryption
     | AcceptNewKey
     | AskCircuit
+    | UseBridges
     | Quit
 )

@@ -54,6 +54,14 @@ class TorStopped:
 
 
 @dataclass(frozen=True, slots=True)
+class BridgesSet:
+    """From now on tor goes through these bridges, or openly."""
+
+    lines: tuple[str, ...]
+    """Each as it is kept; () when there are none."""
+
+
+@dataclass(frozen=True, slots=True)
 class VaultUnlocked:
     """The vault is open; these accounts are now being signed in."""
 
@@ -210,6 +218,7 @@ Event = (
     | TorProgress
     | TorReady
     | TorStopped
+    | BridgesSet
     | VaultUnlocked
     | EnrolmentAdvanced
     | PuzzleAsked

@@ -120,6 +120,7 @@ class AccountSession:
 
     async def _open(self) -> Opened:
         await self._world.tor.wait_ready()
+        self._wanted_now.clear()  # this is the try that was asked for
         # Never the circuit of before, not even for the session of before.
         self._isolation_key = IsolationKey.fresh(self._world.random_bytes)
         error: OpeningError | None = None
@@ -156,6 +157,7 @@ class AccountSession:
         if opened.bound.resumed is None:
             stream.forbid_archive()
         self._stream = stream
+        self._wanted_now.clear()
         self._world.publish(
             AccountOnline(
                 account=self.jid,
@@ -202,7 +204,6 @@ class AccountSession:
             delay = self._world.uniform(0, RECONNECT_DELAY_S) + self._world.uniform(
                 0, ceiling
             )
-        self._wanted_now.clear()
         self._world.publish(AccountOffline(self.jid, error, delay))
         try:
             async with asyncio.timeout(delay):
@@ -211,7 +212,7 @@ class AccountSession:
             return
 
     def connect(self) -> None:
-        """Try again at once."""
+        """Try again at once; also when the connection is just about to be lost."""
         self._wanted_now.set()
 
     async def close(self) -> None:

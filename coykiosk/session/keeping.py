@@ -92,8 +92,10 @@ class Keeping:
 
     async def discard(self) -> None:
         """Forget the profile, and remove the vault if this session made it."""
+        bridges = self.profile.bridges
         self.profile.wipe()
-        self.profile = Profile(accounts=[], guard_state="")
+        # How tor gets out of here is not the profile's alone: it goes on so.
+        self.profile = Profile(accounts=[], guard_state="", bridges=bridges)
         self.is_kept = False
         if self._vault is not None and self._is_new:
             self._is_new = False

@@ -34,12 +34,14 @@ from coykiosk.contract import (
     SendMessage,
     SkipServer,
     UnlockVault,
+    UseBridges,
     VaultUnlocked,
 )
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.register.servers import Route, Server
 from coykiosk.session.account import AccountSession
 from coykiosk.session.creation import make_account, route_of
+from coykiosk.session.detour import Detour
 from coykiosk.session.enrol import NewAccount
 from coykiosk.session.keeping import Keeping
 from coykiosk.session.person import Person
@@ -72,6 +74,7 @@ class Kiosk:
         self._world = world
         self._commands = commands
         self._keeping = Keeping(vault, world)
+        self._detour = Detour(self._keeping, world)
         self._group = asyncio.TaskGroup()
         self._accounts: dict[Jid, AccountSession] = {}
         self._background: list[asyncio.Task[None]] = []
@@ -126,6 +129,10 @@ class Kiosk:
                 self._in_background(self._reporting(self._reconnect, Connect))
             case AskCircuit():
                 self._tell_circuits()
+            case UseBridges(text=text):
+                self._in_background(
+                    self._reporting(partial(self._use_bridges, text), UseBridges)
+                )
             case OpenChat() | AcceptContact() | RefuseContact():
                 self._on_contact(command)
             case SendMessage() | RestartEncryption() | AcceptNewKey():
@@ -277,7 +284,10 @@ class Kiosk:
                 if self._creation is not None or (self._accounts and not is_kept):
                     return
                 if not is_kept:
+                    chosen = self._detour.before_unlock()
                     await self._keeping.unlock(passphrase)
+                    # Order matters: no account may find a tor that goes openly.
+                    await self._detour.after_unlock(chosen)
                     self._take_accounts()
         finally:
             passphrase.wipe()
@@ -307,6 +317,12 @@ class Kiosk:
         )
         self._accounts[account.jid] = account
         self._in_background(account.run(new))
+
+    async def _use_bridges(self, text: str) -> None:
+        """Have tor go another way; the accounts follow it at once."""
+        await self._detour.choose(text)
+        for account in self._accounts.values():
+            account.connect()
 
     async def _reconnect(self) -> None:
         await self._world.tor.start(guard_state=self._keeping.profile.guard_state)

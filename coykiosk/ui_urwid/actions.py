@@ -37,6 +37,10 @@ class Where(Enum):
     CHAT = auto()
     SHEET = auto()
     """Something to read lies over the screen: help, words, Tor, reasons, an error."""
+    TOR = auto()
+    """The Tor sheet lies over the screen."""
+    BRIDGES = auto()
+    """The field for bridge lines lies over the screen."""
     CONFIRM = auto()
     """A question lies over the screen."""
     CONFIRM_QUIT = auto()
@@ -75,6 +79,10 @@ class Action(Enum):
     RECALL_NEWER = auto()
     WHO = auto()
     TOR = auto()
+    BRIDGES = auto()
+    TAKE_BRIDGES = auto()
+    NEXT_LINE = auto()
+    NO_BRIDGES = auto()
     RETRY = auto()
     WORDS = auto()
     TRIED = auto()

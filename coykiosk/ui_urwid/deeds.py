@@ -9,7 +9,6 @@ from collections.abc import Callable
 from coykiosk.contract import (
     AcceptContact,
     AcceptNewKey,
-    AskCircuit,
     Jid,
     OpenChat,
     Quit,
@@ -23,6 +22,7 @@ from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.chat import Typed
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.dialogs import Dialog
+from coykiosk.ui_urwid.tor_deeds import TorDeeds
 from coykiosk.ui_urwid.view import Page
 from coykiosk.ui_urwid.welcome_deeds import WelcomeDeeds
 
@@ -35,10 +35,12 @@ class Deeds:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.welcome = WelcomeDeeds(desk)
+        self.tor = TorDeeds(desk)
         self._table: dict[Action, Callable[[], None]] = {
             **self.welcome.table(),
             **self._talking_table(),
             **self._reading_table(),
+            **self.tor.table(),
         }
 
     def do(self, action: Action) -> None:
@@ -72,7 +74,6 @@ class Deeds:
             Action.HELP: lambda: sheet(Action.HELP, _("Help: what the keys do here")),
             Action.WORDS: lambda: sheet(Action.WORDS, _("The words of your vault")),
             Action.TRIED: lambda: sheet(Action.TRIED, _("Servers tried so far")),
-            Action.TOR: self._tor,
             Action.CLOSE_SHEET: self._close_sheet,
             Action.SCROLL_DOWN: lambda: self._scroll(1),
             Action.SCROLL_UP: lambda: self._scroll(-1),
@@ -189,13 +190,8 @@ class Deeds:
 
     # --- what lies over the screen ---------------------------------------------------
 
-    def _tor(self) -> None:
-        self._desk.open_sheet(Action.TOR, _("Tor, and the path of your connection"))
-        if self._desk.state.account is not None:
-            self._desk.submit(AskCircuit())
-
     def _scroll(self, pages: int) -> None:
-        if self._desk.where in {Where.SHEET, Where.CONFIRM, Where.CONFIRM_QUIT}:
+        if self._desk.where is not self._desk.page_where:
             self._desk.sheet.scroll(pages)
         elif self._desk.state.page is Page.WHO:
             self._desk.who.scroll(pages)
@@ -207,7 +203,9 @@ class Deeds:
             self._desk.welcome.scroll(pages)
 
     def _close_sheet(self) -> None:
-        if self._desk.dialog is not None:
+        if self._desk.where is Where.BRIDGES:
+            self.tor.leave_field()
+        elif self._desk.dialog is not None:
             self._desk.dialog = None
         else:
             self._desk.state = steps.problem_read(self._desk.state)

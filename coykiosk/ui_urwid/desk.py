@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from coykiosk.contract import Command, Jid
 from coykiosk.ui_urwid.actions import Action, Where
+from coykiosk.ui_urwid.bridges import BridgesField
 from coykiosk.ui_urwid.chat import ChatPage
 from coykiosk.ui_urwid.dialogs import Dialog
 from coykiosk.ui_urwid.door import DoorPage
@@ -35,6 +36,7 @@ class Desk:
     door: DoorPage = field(default_factory=DoorPage)
     who: WhoPage = field(default_factory=WhoPage)
     chat: ChatPage = field(default_factory=ChatPage)
+    bridges: BridgesField = field(default_factory=BridgesField)
     dialog: Dialog | None = None
     sheet: Sheet = field(default_factory=Sheet)
     wants_redraw: bool = False

@@ -43,7 +43,7 @@ class Dialog:
     """What lies over the screen."""
 
     where: Where
-    """`SHEET`, `CONFIRM` or `CONFIRM_QUIT`."""
+    """`SHEET`, `TOR`, `BRIDGES`, `CONFIRM` or `CONFIRM_QUIT`."""
     title: str
     kind: Action
     """What opened it, so that the same key does not open it twice."""

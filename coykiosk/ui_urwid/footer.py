@@ -11,7 +11,7 @@ import urwid
 from coykiosk.contract import ChatPhase, Protection
 from coykiosk.text import _, describe, ngettext
 from coykiosk.ui_urwid import wording
-from coykiosk.ui_urwid.actions import Action
+from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.keymap import hints_for
 from coykiosk.ui_urwid.sheet import Part, clipped
@@ -58,6 +58,11 @@ def _banners(desk: Desk, cols: int, *, is_roomy: bool) -> list[Part]:
             why=wording.offline_words(state.offline)
         )
         banners.append(("caution", words))
+    trouble = state.tor.trouble
+    is_told = desk.where in {Where.TOR, Where.BRIDGES} or trouble in state.problems
+    if trouble is not None and not is_told:
+        told = describe(trouble, lambda fact: clean(fact, Kind.SERVER_TEXT))
+        banners.append(("caution", f"[--] {told.happened} {told.to_do}"))
     if state.problems and not desk.is_empty:
         told = describe(state.problems[0], lambda fact: clean(fact, Kind.SERVER_TEXT))
         banners.append(("caution", f"{told.happened} {told.to_do}"))
@@ -133,6 +138,7 @@ def _is_of_use(action: Action, desk: Desk) -> bool:
         Action.NEW_KEY: state.chat is not None and state.chat.key_is_new,
         Action.CHOOSE_NEXT: bool(state.requests or state.chats),
         Action.UNLOCK: not state.unlocking,
+        Action.NO_BRIDGES: bool(state.bridges),
         Action.WHO: state.page is Page.CHAT or state.current is not None,
         Action.ENCRYPT: state.chat is not None and _needs_encryption(state.chat),
     }

@@ -17,7 +17,10 @@ _START: Final = frozenset({Where.START_WORDS, Where.START_OWN})
 _WHO: Final = frozenset({Where.WHO_ENTRY, Where.WHO_REQUEST, Where.WHO_CHAT})
 _TALKING: Final = _WHO | {Where.CHAT}
 _OVERLAYS: Final = frozenset(
-    {Where.SHEET, Where.CONFIRM, Where.CONFIRM_QUIT, Where.CLOSING}
+    {
+        *(Where.SHEET, Where.TOR, Where.BRIDGES),
+        *(Where.CONFIRM, Where.CONFIRM_QUIT, Where.CLOSING),
+    }
 )
 _PAGES: Final = frozenset(Where) - _OVERLAYS
 _EVERYWHERE: Final = frozenset(Where)
@@ -159,9 +162,44 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.CLOSE_SHEET,
         ("esc", "enter"),
-        _here(Where.SHEET),
+        _here(Where.SHEET, Where.TOR),
         _("go back"),
         _("Close what lies over the screen."),
+    ),
+    Binding(
+        Action.BRIDGES,
+        ("f4",),
+        _here(Where.TOR),
+        _("bridges"),
+        _("Give Tor bridges: hidden ways in, for a network that blocks or watches it."),
+    ),
+    Binding(
+        Action.TAKE_BRIDGES,
+        ("enter",),
+        _here(Where.BRIDGES),
+        _("use these"),
+        _("Have Tor go through the bridges in the field, and through nothing else."),
+    ),
+    Binding(
+        Action.NEXT_LINE,
+        ("tab",),
+        _here(Where.BRIDGES),
+        _("next line"),
+        _("Begin another line."),
+    ),
+    Binding(
+        Action.NO_BRIDGES,
+        ("f8",),
+        _here(Where.BRIDGES),
+        _("use none"),
+        _("Have Tor go openly again, without bridges."),
+    ),
+    Binding(
+        Action.CLOSE_SHEET,
+        ("esc",),
+        _here(Where.BRIDGES),
+        _("go back"),
+        _("Go back to the Tor screen; nothing changes."),
     ),
     Binding(
         Action.OPEN,
@@ -297,16 +335,17 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         Action.TRIED,
         ("f7",),
         _START
-        | {Where.PROGRESS, Where.PUZZLE, Where.UNLOCK, Where.SIGNING_IN, Where.SHEET},
+        | {Where.PROGRESS, Where.PUZZLE, Where.UNLOCK, Where.SIGNING_IN}
+        | {Where.SHEET, Where.TOR},
         _("servers tried"),
         _("Which servers did not take you so far, and why."),
     ),
     Binding(
         Action.TOR,
         ("f3",),
-        _PAGES,
+        _PAGES | {Where.SHEET},
         _("Tor"),
-        _("How far Tor is, and the path your connection takes."),
+        _("How far Tor is, the path your connection takes, and bridges (F4)."),
         slash="tor",
     ),
     Binding(
@@ -350,7 +389,7 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.QUIT,
         ("ctrl q", "ctrl c"),
-        _PAGES | {Where.SHEET, Where.CONFIRM},
+        _PAGES | {Where.SHEET, Where.TOR, Where.BRIDGES, Where.CONFIRM},
         _("quit"),
         _("Quit: end the chats, sign out, wipe the memory."),
         slash="quit",

@@ -10,7 +10,7 @@ from typing import Final
 
 import urwid
 
-from coykiosk.contract import Command, Event
+from coykiosk.contract import BridgesSet, Command, Event
 from coykiosk.text import _
 from coykiosk.ui_urwid import dialogs, steps, wording
 from coykiosk.ui_urwid.actions import Action, Where
@@ -102,7 +102,10 @@ class Shell:
     def apply(self, event: Event) -> None:
         """Take an event of the session."""
         before = self._desk.page_where
+        was_asked = self._desk.state.bridges_sent and self.where is Where.BRIDGES
         self._desk.state = reduce(self._desk.state, event)
+        if was_asked and isinstance(event, BridgesSet):
+            self._deeds.tor.taken()
         dialog = self._desk.dialog
         moved = self._desk.page_where is not before
         if moved and self._desk.state.page is Page.CHAT:
@@ -151,6 +154,9 @@ class Shell:
 
     def _edit(self, key: str) -> None:
         where = self._desk.where
+        if where is Where.BRIDGES:
+            self._desk.bridges.keypress(key)
+            self._desk.sheet.follow_cursor()
         if where is not self._desk.page_where:
             return
         field = self._desk.welcome.field(self._desk.state)
@@ -171,7 +177,11 @@ class Shell:
 
     def _paste(self, text: str) -> None:
         """Put a pasted text where the cursor is; ask first when it is long."""
-        if self._is_too_small or self._desk.where is not self._desk.page_where:
+        where = self._desk.where
+        if where is Where.BRIDGES and not self._is_too_small:
+            self._desk.bridges.paste(text)
+            self._desk.sheet.follow_cursor()
+        if self._is_too_small or where is not self._desk.page_where:
             return
         text = clean_typed(text).strip("\n")
         field = self._desk.welcome.field(self._desk.state)
@@ -242,7 +252,12 @@ class Shell:
         """Draw what lies over the page."""
         title, body = self._dialog(is_compact=rows < _ROOMY_ROWS or cols < _ROOMY_COLS)
         bar = [_bar(title, cols)]
-        self._desk.sheet.show([dialogs.gap(), *body])
+        focus = None
+        if self._desk.where is Where.BRIDGES:
+            body, focus = self._desk.bridges.rows(self._desk.state)
+        self._desk.sheet.show(
+            [dialogs.gap(), *body], None if focus is None else focus + 1
+        )
         return stack([*bar, (self._desk.sheet.draw(cols, max(1, rows - 1)), True)])
 
     def _dialog(self, *, is_compact: bool) -> tuple[str, Rows]:

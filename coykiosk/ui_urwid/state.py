@@ -11,6 +11,7 @@ from typing import Final, assert_never
 from coykiosk.contract import (
     AccountOffline,
     AccountOnline,
+    BridgesSet,
     ChatChanged,
     CircuitKnown,
     Closed,
@@ -37,9 +38,10 @@ from coykiosk.contract import (
     TorReady,
     TorStopped,
     UnlockVault,
+    UseBridges,
     VaultUnlocked,
 )
-from coykiosk.errors import UserError
+from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ui_urwid import steps
 from coykiosk.ui_urwid.steps import chat_of, chat_shown, with_chat
 from coykiosk.ui_urwid.view import ChatView, Line, Page, TorPhase, TorView, ViewState
@@ -50,6 +52,10 @@ MAX_MESSAGES: Final = 5_000  # in one chat
 MAX_ROWS: Final = 20_000  # lines in one chat, as the senders broke them
 _CHARS_IN_ROW: Final = 100  # of a longer text each hundred count as a line
 MAX_REQUESTS: Final = 50  # strangers who want to talk; more are not shown
+TOR_TROUBLES: Final = frozenset(
+    {ErrorCode.TOR_NO_NETWORK, ErrorCode.TOR_BLOCKED, ErrorCode.BRIDGES_SILENT}
+)
+"""What tor goes on trying against by itself."""
 MAX_PROBLEMS: Final = 20  # unread error dialogs; older ones give way
 
 
@@ -58,8 +64,8 @@ def reduce(  # noqa: PLR0911 - one return for each kind of event
 ) -> ViewState:
     """Return the state after an event."""
     match event:
-        case TorProgress() | TorReady() | TorStopped():
-            return replace(state, tor=_tor_after(state.tor, event))
+        case TorProgress() | TorReady() | TorStopped() | BridgesSet():
+            return _after_tor_event(state, event)
         case (
             Started()
             | VaultUnlocked()
@@ -93,15 +99,34 @@ def reduce(  # noqa: PLR0911 - one return for each kind of event
             assert_never(event)
 
 
+def _after_tor_event(
+    state: ViewState, event: TorProgress | TorReady | TorStopped | BridgesSet
+) -> ViewState:
+    if isinstance(event, BridgesSet):
+        tor = replace(state.tor, trouble=None)
+        state = steps.bridges_answered(state, None)
+        state = replace(state, bridges=event.lines)
+    else:
+        tor = _tor_after(state.tor, event)
+    if tor.trouble is None:
+        # What is over need not be read any more.
+        unread = tuple(p for p in state.problems if p.code not in TOR_TROUBLES)
+        state = replace(state, problems=unread)
+    return replace(state, tor=tor)
+
+
 def _tor_after(tor: TorView, event: TorProgress | TorReady | TorStopped) -> TorView:
     match event:
         case TorProgress(percent, tag):
             bounded = max(0, min(100, percent))
-            return TorView(percent=bounded, tag=tag, own=tor.own)
+            now = TorView(percent=bounded, tag=tag, own=tor.own)
+            if tor.phase is TorPhase.CONNECTING and bounded <= tor.stuck_at:
+                now = replace(now, trouble=tor.trouble, stuck_at=tor.stuck_at)
+            return now
         case TorReady(own):
             return TorView(phase=TorPhase.READY, percent=100, own=own)
         case TorStopped(error):
-            return replace(tor, phase=TorPhase.STOPPED, error=error)
+            return replace(tor, phase=TorPhase.STOPPED, error=error, trouble=None)
         case _:
             assert_never(event)
 
@@ -205,6 +230,11 @@ def _failed(
         return replace(state, unlocking=False, unlock_problem=error)
     if during is OpenChat and state.page is Page.WHO:
         return replace(state, wanted=None, address_problem=error)
+    if during is UseBridges and state.editing_bridges:
+        return steps.bridges_answered(state, error)
+    if error.code in TOR_TROUBLES:
+        tor = replace(state.tor, trouble=error, stuck_at=state.tor.percent)
+        state = replace(state, tor=tor)
     if during is CreateAccount and state.page in {Page.PROGRESS, Page.PUZZLE}:
         state = _at_the_door(state)
     problems = (*state.problems, error)[-MAX_PROBLEMS:]

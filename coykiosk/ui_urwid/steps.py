@@ -7,10 +7,15 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from coykiosk.contract import Door, EnrolmentStep, Jid
+from coykiosk.errors import UserError
 from coykiosk.ui_urwid.view import ChatView, Page, ViewState
 
 __all__ = [
     "address_is_being_typed",
+    "bridges_answered",
+    "bridges_asked_for",
+    "bridges_closed",
+    "bridges_opened",
     "cancelling",
     "chat_asked_for",
     "chat_of",
@@ -114,6 +119,26 @@ def request_answered(state: ViewState, contact: Jid, *, accepted: bool) -> ViewS
 def problem_read(state: ViewState) -> ViewState:
     """The oldest error dialog was closed."""
     return replace(state, problems=state.problems[1:])
+
+
+def bridges_opened(state: ViewState) -> ViewState:
+    """The person opened the field for bridges."""
+    return replace(state, editing_bridges=True, bridges_problem=None)
+
+
+def bridges_closed(state: ViewState) -> ViewState:
+    """The person left the field for bridges."""
+    return replace(state, editing_bridges=False, bridges_problem=None)
+
+
+def bridges_asked_for(state: ViewState) -> ViewState:
+    """The person wants other bridges, or none."""
+    return replace(state, bridges_sent=True, bridges_problem=None)
+
+
+def bridges_answered(state: ViewState, problem: UserError | None) -> ViewState:
+    """The session took what the person wanted, or says why it did not."""
+    return replace(state, bridges_sent=False, bridges_problem=problem)
 
 
 def closing(state: ViewState) -> ViewState:

@@ -64,6 +64,10 @@ class TorView:
     tag: str = ""
     own: bool = True
     error: UserError | None = None
+    trouble: UserError | None = None
+    """Why it gets no further, while it goes on trying."""
+    stuck_at: int = 0
+    """How far it was then, in per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,13 @@ class ViewState:
     practice_step: PracticeStep | None = None
     partner: Jid | None = None
     tor: TorView = TorView()
+    bridges: tuple[str, ...] = ()
+    """The lines of the bridges that tor goes through."""
+    editing_bridges: bool = False
+    """The field for them is open."""
+    bridges_sent: bool = False
+    """The session has been asked to use others, and has not answered."""
+    bridges_problem: UserError | None = None
     keep: bool = True
     """False while the account being made, or in use, is kept nowhere."""
     step: EnrolmentStep | None = None

@@ -144,9 +144,12 @@ def tor_words(tor: TorView) -> str:
             return _("Tor: starts when the vault is open")
         case TorPhase.CONNECTING:
             tag = _TOR_TAGS.get(tor.tag) or clean(tor.tag or "starting", Kind.NICK)
-            return _("Tor: connecting, {percent} % - {tag}").format(
-                percent=tor.percent, tag=tag
+            words = (
+                _("Tor: connecting, {percent} % - {tag}")
+                if tor.trouble is None
+                else _("Tor: STUCK at {percent} % - {tag}")
             )
+            return words.format(percent=tor.percent, tag=tag)
         case _:
             assert_never(tor.phase)
 

@@ -5,7 +5,8 @@ about to hand out, so what is kept can be opened again; anything unexpected on
 the way in is refused whole. Messages name a field, never its value.
 
 The bytes are JSON (RFC 8259) in UTF-8: an object with "profile" (the version of
-this shape, 1), "accounts" and "guard_state". Byte strings are base64.
+this shape, 1), "accounts", "guard_state" and, where there are any, "bridges".
+Byte strings are base64.
 """
 
 import json
@@ -21,6 +22,7 @@ from coykiosk.vault.strict import (
     load,
     name,
     refusal,
+    text_of,
     unarmour,
 )
 
@@ -42,6 +44,8 @@ _MAX_NAME_BYTES: Final = 255  # RFC 1035, section 3.1
 _MAX_PASSWORD_BYTES: Final = 1024
 _MAX_KEY_BYTES: Final = 4096
 _MAX_GUARD_STATE_BYTES: Final = 65536
+_MAX_BRIDGES: Final = 20
+_MAX_BRIDGE_BYTES: Final = 1000
 _MAX_PINS: Final = 16
 _MAX_CONTACTS: Final = 50_000
 _MAX_FINGERPRINTS: Final = 1000  # of one contact
@@ -113,6 +117,8 @@ class Profile:
     accounts: list[Account] = field(default_factory=list)
     guard_state: str = ""
     """The guard lines of our own tor, "" for none."""
+    bridges: tuple[str, ...] = ()
+    """The bridge lines that tor goes through; what they say is checked by `onion`."""
 
     def wipe(self) -> None:
         """Overwrite every secret and drop the rest; idempotent."""
@@ -120,6 +126,7 @@ class Profile:
             account.wipe()
         self.accounts.clear()
         self.guard_state = ""
+        self.bridges = ()
 
     def __repr__(self) -> str:
         return f"Profile({len(self.accounts)} accounts)"
@@ -136,11 +143,13 @@ def encode(profile: Profile) -> bytes:
             time without zone, ...).
         ProfileTooLargeError: more than MAX_BYTES altogether.
     """
-    tree = {
+    tree: dict[str, object] = {
         "profile": VERSION,
         "accounts": [_account_to_tree(account) for account in list(profile.accounts)],
         "guard_state": profile.guard_state,
     }
+    if profile.bridges:
+        tree["bridges"] = list(profile.bridges)
     encoded = json.dumps(tree, separators=(",", ":")).encode("ascii")
     decode(encoded).wipe()
     return encoded
@@ -163,8 +172,25 @@ def decode(encoded: bytes | bytearray) -> Profile:
         raise ProfileTooNewError(version)
     accounts = top.take_list("accounts", MAX_ACCOUNTS)
     guard_state = top.take_str("guard_state", _MAX_GUARD_STATE_BYTES, empty=True)
+    # Vaults from before there were bridges have no such field; empty, it is left out.
+    bridges = (
+        _bridges(top.take_list("bridges", _MAX_BRIDGES)) if "bridges" in top else ()
+    )
     top.finish()
-    return Profile([_account_from_tree(tree) for tree in accounts], guard_state)
+    records = [_account_from_tree(tree) for tree in accounts]
+    return Profile(records, guard_state, bridges)
+
+
+def _bridges(values: list[object]) -> tuple[str, ...]:
+    key = "bridges"
+    lines = [text_of(value, key, _MAX_BRIDGE_BYTES) for value in values]
+    if not lines:
+        raise refusal(key, values)
+    for line in lines:
+        # Whether it is a bridge is for `onion` to say; that it is one line is ours.
+        if not (line.strip() and line.isascii() and line.isprintable()):
+            raise refusal(key, line)
+    return tuple(lines)
 
 
 def _account_to_tree(account: Account) -> dict[str, object]:

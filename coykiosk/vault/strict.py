@@ -61,6 +61,10 @@ class Fields:
         self._left: dict[str, object] = dict(tree)
         self._of = of
 
+    def __contains__(self, key: str) -> bool:
+        """Tell whether a field is there that need not be."""
+        return key in self._left
+
     def take(self, key: str) -> object:
         """Return a field as it is."""
         if key not in self._left:

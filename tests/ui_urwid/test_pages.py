@@ -14,6 +14,7 @@ from coykiosk.contract import (
     AnswerPuzzle,
     AskAnotherPuzzle,
     AskCircuit,
+    BridgesSet,
     CancelCreation,
     ChatChanged,
     ChatPhase,
@@ -50,6 +51,7 @@ from coykiosk.contract import (
     TorReady,
     TorStopped,
     UnlockVault,
+    UseBridges,
     VaultUnlocked,
 )
 from coykiosk.errors import ErrorCode, UserError
@@ -826,7 +828,7 @@ def test_chat_knows_the_slash_words_of_the_key_table() -> None:
     person.presses("enter")
 
     assert person.commands == [AskCircuit()]
-    assert person.shell.where is Where.SHEET
+    assert person.shell.where is Where.TOR
 
 
 def test_chat_does_not_move_what_one_reads_when_something_comes() -> None:
@@ -1139,3 +1141,198 @@ def test_small_window_takes_no_keys_but_quit() -> None:
     person.shell.press_all(["a", "enter", "f9"])
 
     assert person.commands == []
+
+
+# --- Tor that is blocked, and bridges ---------------------------------------------------
+
+BRIDGE = "obfs4 192.0.2.7:9443 " + "A" * 40 + " cert=" + "b" * 70 + " iat-mode=0"
+BLOCKED = Failed(UserError(ErrorCode.TOR_BLOCKED), None)
+AT_CONN = TorProgress(5, "conn")
+
+
+@pytest.mark.parametrize("size", [USUAL, SMALL], ids=["usual", "small"])
+def test_blocked_tor_says_so_and_names_the_keys_that_lead_to_bridges(
+    size: tuple[int, int],
+) -> None:
+    person = Person(NO_VAULT, AT_CONN, BLOCKED)
+
+    in_dialog = person.sees(size)
+    person.presses("esc")
+    at_edge = person.sees(size)
+
+    for shown in (in_dialog, at_edge):
+        assert "may block it" in shown
+        assert "F3, then F4" in shown
+    assert person.shell.where is Where.START_WORDS
+
+
+def test_blocked_tor_is_told_while_the_account_waits_for_it() -> None:
+    person = Person(NO_VAULT, AT_CONN)
+    person.presses("enter")
+    person.happens(EnrolmentAdvanced(EnrolmentStep.WAITING_FOR_TOR, ""), BLOCKED)
+
+    person.presses("esc")
+
+    shown = person.sees()
+    assert "waiting until Tor is connected" in shown
+    assert "Tor: STUCK at 5 %" in shown
+    assert "may block it" in shown
+    assert person.commands[1:] == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [TorProgress(10, "conn_done"), TorReady(own=True), BridgesSet((BRIDGE,))],
+    ids=["progress", "ready", "bridges"],
+)
+def test_trouble_of_tor_is_over_when_it_gets_on(event: Event) -> None:
+    person = Person(NO_VAULT, AT_CONN, BLOCKED)
+
+    person.happens(event)
+
+    shown = person.sees()
+    assert "may block it" not in shown
+    assert "STUCK" not in shown
+    assert person.shell.where is Where.START_WORDS
+
+
+def test_trouble_of_tor_stays_while_it_goes_back_and_forth() -> None:
+    person = Person(NO_VAULT, AT_CONN, BLOCKED)
+    person.presses("esc")
+
+    person.happens(TorProgress(2, "conn_done_pt"), TorProgress(5, "conn_dir"))
+
+    assert "may block it" in person.sees()
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [(NO_VAULT,), (VAULT,), (NO_VAULT, TorReady(own=True), ONLINE, chat())],
+    ids=["start", "unlock", "chat"],
+)
+def test_bridges_are_pasted_on_the_tor_screen_from_anywhere(
+    begin: tuple[Event, ...],
+) -> None:
+    person = Person(*begin)
+    person.presses("f3", "f4")
+    person.pastes(f"Bridge {BRIDGE}\n{BRIDGE}\n")
+
+    person.presses("enter")
+
+    sent = [c for c in person.commands if isinstance(c, UseBridges)]
+    assert sent == [UseBridges(f"Bridge {BRIDGE}\n{BRIDGE}")]
+    assert "Looking at them" in person.sees()
+
+
+def test_bridges_are_typed_over_several_lines() -> None:
+    person = Person(NO_VAULT)
+    person.presses("f3", "f4")
+
+    person.types("ab?")
+    person.presses("tab")
+    person.types("c")
+    person.presses("enter")
+
+    assert person.commands == [UseBridges("ab?\nc")]
+
+
+def test_bridges_in_use_are_shown_on_the_tor_screen() -> None:
+    person = Person(NO_VAULT)
+    person.presses("f3", "f4")
+    person.pastes(BRIDGE)
+    person.presses("enter")
+
+    person.happens(BridgesSet((BRIDGE, "192.0.2.8:443 " + "B" * 40)), AT_CONN)
+
+    shown = person.sees()
+    assert person.shell.where is Where.TOR
+    assert "your 2 bridges, and no other way" in shown
+    assert "obfs4 192.0.2.7:9443 192.0.2.8:443 They are kept" in shown
+    person.presses("f4")
+    assert "obfs4" not in person.sees()
+
+
+def test_refused_bridges_stay_in_the_field_with_the_reason() -> None:
+    person = Person(NO_VAULT)
+    person.presses("f3", "f4")
+    person.types("obfs4 nonsense")
+    person.presses("enter")
+    error = UserError(ErrorCode.BRIDGE_LINE_BAD, number="1", reason="bridge-address")
+
+    person.happens(Failed(error, UseBridges))
+
+    shown = person.sees()
+    assert person.shell.where is Where.BRIDGES
+    assert "obfs4 nonsense" in shown
+    assert "Line 1 cannot be used: there is no IP address with a port" in shown
+    person.presses("backspace", "enter")
+    assert person.commands[-1] == UseBridges("obfs4 nonsens")
+
+
+def test_refusal_is_told_even_when_the_field_was_left() -> None:
+    person = Person(NO_VAULT)
+    person.presses("f3", "f4", *"abc", "enter", "esc", "esc")
+    error = UserError(ErrorCode.BRIDGE_KIND_UNKNOWN, number="1", kind="a\x1b[31mb")
+
+    person.happens(Failed(error, UseBridges))
+
+    shown = person.sees()
+    assert person.shell.where is Where.SHEET
+    assert "cannot be used here" in shown
+    assert "\x1b" not in shown
+
+
+def test_bridges_are_given_up_by_a_key_of_their_own_only() -> None:
+    person = Person(NO_VAULT, BridgesSet((BRIDGE,)))
+
+    person.presses("f3", "f4", "enter")
+    nothing_yet = list(person.commands)
+    person.presses("f8")
+
+    assert nothing_yet == []
+    assert person.commands == [UseBridges("")]
+
+
+def test_giving_up_bridges_does_nothing_where_there_are_none() -> None:
+    person = Person(NO_VAULT)
+
+    person.presses("f3", "f4", "f8")
+
+    assert person.commands == []
+    assert "F8" not in person.sees()
+
+
+def test_what_is_typed_for_bridges_goes_nowhere_else() -> None:
+    person = in_a_chat()
+    person.presses("f3", "f4")
+    person.types("secret way")
+    person.presses("esc", "esc")
+
+    shown = person.sees()
+    assert "secret way" not in shown
+    assert person.commands == [AskCircuit(), AskCircuit()]
+
+
+def test_first_relay_is_called_a_bridge_when_it_is_one() -> None:
+    hops = tuple(Hop("A" * 40, name) for name in ("one", "two", "three"))
+    known = CircuitKnown(Circuit(hops, to_onion=True), "example.org")
+    person = in_a_chat(BridgesSet((BRIDGE,)), known)
+
+    person.presses("f3")
+
+    shown = person.sees()
+    assert "your bridge: one" in shown
+    assert "stays the same for months" not in shown
+
+
+@pytest.mark.parametrize("size", [USUAL, SMALL, (20, 5)], ids=str)
+def test_field_for_bridges_shows_the_cursor_on_any_screen(
+    size: tuple[int, int],
+) -> None:
+    person = Person(NO_VAULT)
+    person.presses("f3", "f4")
+
+    person.pastes("\n".join([BRIDGE] * 20))
+
+    canvas = person.shell.draw(*size)
+    assert canvas.cursor is not None

@@ -84,6 +84,57 @@ def test_decode_gives_back_what_was_encoded(make_account: MakeAccount) -> None:
     assert again.guard_state == "Guard in=x\nGuard in=y\n"
 
 
+BRIDGE = "obfs4 192.0.2.7:9443 " + "A" * 40 + " cert=b iat-mode=0"
+
+
+def test_decode_gives_back_the_bridges() -> None:
+    ours = Profile([], "", (BRIDGE, "192.0.2.8:443 " + "B" * 40))
+
+    again = decode(encode(ours))
+
+    assert again.bridges == (BRIDGE, "192.0.2.8:443 " + "B" * 40)
+
+
+def test_profile_without_bridges_is_as_it_was_before_there_were_any() -> None:
+    ours = decode(spelled(ONE))
+
+    assert ours.bridges == ()
+    assert b"bridges" not in encode(ours)
+
+
+@pytest.mark.parametrize(
+    "bridges",
+    [
+        None,
+        "x",
+        {},
+        [],
+        [None],
+        [1],
+        [""],
+        ["   "],
+        ["x" * 1001],
+        [BRIDGE] * 21,
+        [BRIDGE + "\nExitRelay 1"],
+        [BRIDGE + "\x00"],
+        [BRIDGE + "\u2028"],
+        ["\ud800"],
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_decode_refuses_bridges_that_are_no_lines(bridges: object) -> None:
+    with pytest.raises(ProfileError, match="bridges"):
+        decode(spelled(ONE | {"bridges": bridges}))
+
+
+@pytest.mark.parametrize("bridges", [("a\nb",), ("",), ("x",) * 21])
+def test_encode_refuses_bridges_that_decode_would_not_read(
+    bridges: tuple[str, ...],
+) -> None:
+    with pytest.raises(ProfileError):
+        encode(Profile([], "", bridges))
+
+
 def test_encode_writes_an_empty_profile() -> None:
     assert encode(Profile()) == b'{"profile":1,"accounts":[],"guard_state":""}'
 
@@ -260,14 +311,14 @@ def test_encode_refuses_a_profile_after_wipe(make_account: MakeAccount) -> None:
 
 def test_wipe_forgets_everything(make_account: MakeAccount) -> None:
     account = make_account()
-    ours = Profile([account], "Guard in=default")
+    ours = Profile([account], "Guard in=default", (BRIDGE,))
 
     ours.wipe()
 
     assert not account.password
     assert not account.otr_key
     assert account.known == {}
-    assert (ours.accounts, ours.guard_state) == ([], "")
+    assert (ours.accounts, ours.guard_state, ours.bridges) == ([], "", ())
 
 
 @pytest.mark.hostile("G40")
