@@ -219,6 +219,18 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
 _FACTS: Final[dict[str, str]] = {
     # how far tor got, where nothing else is to be said of it
     "starting": _("it does not get under way"),
+    **dict.fromkeys(
+        ("conn", "conn_dir", "conn_pt", "ap_conn"),
+        _("there is no way out of this machine"),
+    ),
+    **dict.fromkeys(
+        (
+            *("requesting_status", "loading_status", "loading_keys"),
+            *("requesting_descriptors", "loading_descriptors"),
+        ),
+        _("the list of relays does not come"),
+    ),
+    "circuit_create": _("no path through the relays can be built"),
     # why a line is no bridge
     "bridge-address": _("there is no IP address with a port, like 192.0.2.7:443"),
     "bridge-fingerprint": _(

@@ -246,6 +246,11 @@ def _is_cancelled() -> bool:
 
 _WANTS_A_PERSON: Final = frozenset(
     {
+        ErrorCode.BRIDGES_LEAD_OUT,
+        ErrorCode.BRIDGES_NOT_OURS,
+        ErrorCode.BRIDGE_KIND_UNKNOWN,
+        ErrorCode.BRIDGE_LINE_BAD,
+        ErrorCode.BRIDGE_PROGRAM_MISSING,
         ErrorCode.CERTIFICATE_BAD,
         ErrorCode.LOGIN_REFUSED,
         ErrorCode.TOR_CONTROL_REFUSED,

@@ -37,12 +37,15 @@ class BridgesField:
 
     def paste(self, text: str) -> None:
         """Put a pasted text where the cursor is, as far as there is room."""
-        room = max(0, MAX_CHARS - len(self._edit.edit_text))
-        self._edit.insert_text(clean_typed(text)[:room])
+        self._insert(clean_typed(text).strip("\n"))
 
     def next_line(self) -> None:
         """Begin another line."""
-        self.paste("\n")
+        self._insert("\n")
+
+    def _insert(self, text: str) -> None:
+        room = max(0, MAX_CHARS - len(self._edit.edit_text))
+        self._edit.insert_text(text[:room])
 
     def clear(self) -> None:
         """Forget what stands in it."""

@@ -16,7 +16,7 @@ from coykiosk.onion.daemon import TorDaemon
 from coykiosk.onion.scratch import Scratch
 from coykiosk.ports import IsolationKey
 from coykiosk.practice.tornet import PrivateTorNetwork
-from tests.support.obfs4_bridge import Obfs4Bridge, start_bridge
+from tests.support.obfs4_bridge import Obfs4Bridge, blocked, start_bridge
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(240)]
 
@@ -92,12 +92,14 @@ def net() -> Iterator[Net]:
 class Client:
     """A tor of our own on that network."""
 
-    def __init__(self, net: Net) -> None:
+    def __init__(self, net: Net, torrc: tuple[str, ...] | None = None) -> None:
         self.events: list[Event] = []
         self.news = asyncio.Event()
         self.host = net.tornet.onion_host
         self.daemon = TorDaemon(
-            self._publish, os.environ, extra_torrc=net.tornet.client_torrc
+            self._publish,
+            os.environ,
+            extra_torrc=torrc or net.tornet.client_torrc,
         )
 
     def _publish(self, event: Event) -> None:
@@ -281,3 +283,41 @@ def test_person_is_told_when_the_bridge_does_not_answer(
     failed = next(event for event in events if isinstance(event, Failed))
     assert (failed.error.code, failed.during) == (ErrorCode.BRIDGES_SILENT, None)
     assert not any(isinstance(event, TorReady) for event in events)
+
+
+def test_person_is_told_that_tor_is_blocked_and_bridges_lead_around_it(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("coykiosk.onion.daemon._STALL_S", 3.0)
+    taken: list[asyncio.StreamWriter] = []
+
+    async def swallow(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        taken.append(writer)
+        while await reader.read(65536):
+            pass
+
+    async def main() -> tuple[Failed, str, list[Event]]:
+        censor = await asyncio.start_server(swallow, "127.0.0.1", 0)
+        port = censor.sockets[0].getsockname()[1]
+        client = Client(net, blocked(net.tornet.client_torrc, port))
+        await client.daemon.start(guard_state="")
+        try:
+            failed = await client.until(Failed)
+            await client.daemon.use_bridges((net.bridge.line,))
+            await client.daemon.wait_ready()
+            hop = await client.first_hop()
+        finally:
+            await client.daemon.stop()
+            censor.close()
+            for writer in taken:
+                writer.close()
+        return failed, hop, client.events
+
+    failed, hop, events = net.run(main())
+
+    assert taken
+    assert failed.error.code is ErrorCode.TOR_BLOCKED
+    assert hop == net.bridge.fingerprint
+    assert not any(isinstance(event, TorStopped) for event in events)

@@ -69,6 +69,7 @@ class Launch:
         app: Path = RUN_APP,
         arguments: Sequence[str] = (),
         environ: Mapping[str, str] | None = None,
+        torrc: Sequence[str] | None = None,
         columns: int = 80,
         rows: int = 24,
     ) -> Run:
@@ -80,6 +81,7 @@ class Launch:
             app: What to start; it gets the path of the settings and `arguments`.
             arguments: Further arguments.
             environ: Variables added to the minimal environment.
+            torrc: Lines for its tor; None means those of the network.
             columns: Of the terminal.
             rows: Of the terminal.
         """
@@ -88,7 +90,7 @@ class Launch:
         home = place / "home"
         home.mkdir(parents=True)
         settings = place / "settings.json"
-        settings.write_text(self._settings(place, vault))
+        settings.write_text(self._settings(place, vault, torrc))
         argv = [sys.executable, "-B", str(app), str(settings), *arguments]
         traces = place / "traces" if is_traced else None
         terminal = Terminal(
@@ -103,13 +105,15 @@ class Launch:
             self._ends.callback(_kill_children, terminal.pid)
         return Run(terminal, home, vault, traces)
 
-    def _settings(self, place: Path, vault: Path | None) -> str:
+    def _settings(
+        self, place: Path, vault: Path | None, torrc: Sequence[str] | None
+    ) -> str:
         servers = place / "servers.toml"
         servers.write_text(self._network.servers_toml)
         return json.dumps(
             {
                 "servers": str(servers),
-                "torrc": list(self._network.client_torrc),
+                "torrc": list(torrc or self._network.client_torrc),
                 "vault": None if vault is None else str(vault),
             }
         )

@@ -71,6 +71,13 @@ async def start_bridge(
     return Obfs4Bridge(node, fingerprint, line, ports)
 
 
+def blocked(client_torrc: tuple[str, ...], port: int) -> tuple[str, ...]:
+    """Return the same network, but what is publicly known of it leads to this port."""
+    known = re.compile(r"orport=\d+ (.*) 127\.0\.0\.1:\d+")
+    here = rf"orport={port} \1 127.0.0.1:{port}"
+    return tuple(known.sub(here, line) for line in client_torrc)
+
+
 async def _is_up(node: Node) -> bool:
     try:
         return await node.bootstrap_percent() == 100

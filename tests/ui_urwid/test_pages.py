@@ -1336,3 +1336,19 @@ def test_field_for_bridges_shows_the_cursor_on_any_screen(
 
     canvas = person.shell.draw(*size)
     assert canvas.cursor is not None
+
+
+@pytest.mark.parametrize(
+    ("tag", "words"),
+    [
+        ("conn", "there is no way out of this machine"),
+        ("loading_status", "the list of relays does not come"),
+        ("starting", "it does not get under way"),
+    ],
+)
+def test_network_that_is_not_there_is_told_in_plain_words(tag: str, words: str) -> None:
+    error = UserError(ErrorCode.TOR_NO_NETWORK, tag=tag)
+
+    person = Person(NO_VAULT, TorProgress(5, tag), Failed(error, None))
+
+    assert f"Tor cannot reach the network: {words}." in person.sees()
