@@ -5,8 +5,9 @@ about to hand out, so what is kept can be opened again; anything unexpected on
 the way in is refused whole. Messages name a field, never its value.
 
 The bytes are JSON (RFC 8259) in UTF-8: an object with "profile" (the version of
-this shape, 1), "accounts", "guard_state" and, where there are any, "bridges".
-Byte strings are base64.
+this shape, 1), "accounts", "guard_state" and, where there are any, "bridges". An
+account has "next_password" and "blocked" only where they are not empty. Byte strings
+are base64.
 """
 
 import json
@@ -99,12 +100,18 @@ class Account:
     """Bare JID of a contact to the fingerprints seen there, 20 bytes each."""
     created: datetime
     """Aware, in UTC."""
+    next_password: Secret = field(default_factory=lambda: Secret(b""))
+    """Asked for, and not known to be the account's yet; mostly empty."""
+    blocked: tuple[str, ...] = ()
+    """Bare JIDs of whom nothing is shown."""
 
     def wipe(self) -> None:
         """Overwrite the secrets and forget who was known; idempotent."""
         self.password.wipe()
+        self.next_password.wipe()
         self.otr_key.wipe()
         self.known.clear()
+        self.blocked = ()
 
     def __repr__(self) -> str:
         return "Account(…)"
@@ -198,6 +205,12 @@ def _account_to_tree(account: Account) -> dict[str, object]:
         msg = "account: password is empty or wiped"
         raise ProfileError(msg)
     otr_key = account.otr_key.reveal() if account.otr_key else b""
+    # Written only where they say something: an older program reads the rest.
+    optional: dict[str, object] = {}
+    if account.next_password:
+        optional["next_password"] = armour(account.next_password.reveal())
+    if account.blocked:
+        optional["blocked"] = list(account.blocked)
     return {
         "localpart": account.localpart,
         "domain": account.domain,
@@ -214,6 +227,7 @@ def _account_to_tree(account: Account) -> dict[str, object]:
             for jid, fingerprints in account.known.copy().items()
         },
         "created": account.created.isoformat(),
+        **optional,
     }
 
 
@@ -234,9 +248,26 @@ def _account_from_tree(tree: object) -> Account:
         ),
         known=_known(fields.take("known")),
         created=fields.take_time("created"),
+        next_password=_next_password(fields),
+        blocked=_blocked(fields),
     )
     fields.finish()
     return account
+
+
+def _next_password(fields: Fields) -> Secret:
+    key = "next_password"
+    if key not in fields:
+        return Secret(b"")
+    return Secret(fields.take_bytes(key, 1, _MAX_PASSWORD_BYTES))
+
+
+def _blocked(fields: Fields) -> tuple[str, ...]:
+    key = "blocked"
+    if key not in fields:
+        return ()
+    values = fields.take_list(key, _MAX_CONTACTS)
+    return tuple(name(value, key, 2 * _MAX_PART_BYTES + 1) for value in values)
 
 
 def _pins(values: list[object]) -> tuple[str, ...]:

@@ -46,6 +46,11 @@ ONE = {
 }
 
 
+OPTIONAL = {"next_password": "bmV4dA==", "blocked": ["eve@example.net"]}
+"""As they are spelled; an account may be without."""
+REQUIRED = [name for name in Account.__slots__ if name not in OPTIONAL]
+
+
 def spelled(tree: object) -> bytes:
     return json.dumps(tree).encode()
 
@@ -57,9 +62,8 @@ def with_account(**changes: object) -> bytes:
 def plain(account: Account) -> dict[str, object]:
     """An account as values that can be compared."""
     values = {name: getattr(account, name) for name in Account.__slots__}
-    secrets = {"password", "otr_key"}
     return {
-        name: value.reveal() if name in secrets else value
+        name: bytes(value._buffer) if isinstance(value, Secret) else value
         for name, value in values.items()
     }
 
@@ -135,6 +139,37 @@ def test_encode_refuses_bridges_that_decode_would_not_read(
         encode(Profile([], "", bridges))
 
 
+def test_decode_reads_the_fields_that_may_be_missing() -> None:
+    account = decode(with_account(**OPTIONAL)).accounts[0]
+
+    assert account.next_password.reveal() == b"next"
+    assert account.blocked == ("eve@example.net",)
+
+
+def test_decode_reads_a_profile_of_before_there_were_those_fields() -> None:
+    account = decode(spelled(ONE)).accounts[0]
+
+    assert not account.next_password
+    assert account.blocked == ()
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_encode_leaves_out_what_says_nothing(
+    make_account: MakeAccount, name: str
+) -> None:
+    assert name.encode() not in encode(Profile([make_account()]))
+
+
+def test_encode_gives_back_the_fields_that_may_be_missing(
+    make_account: MakeAccount,
+) -> None:
+    ours = make_account(next_password=Secret("next"), blocked=("eve@example.net",))
+
+    again = decode(encode(Profile([ours]))).accounts[0]
+
+    assert plain(again) == plain(ours)
+
+
 def test_encode_writes_an_empty_profile() -> None:
     assert encode(Profile()) == b'{"profile":1,"accounts":[],"guard_state":""}'
 
@@ -196,8 +231,16 @@ def test_encode_writes_an_empty_profile() -> None:
         {"created": ""},
         {"created": 1715934615},
         {"surplus": 1},
+        {"next_password": ""},
+        {"next_password": None},
+        {"next_password": "QUFB" * 1000},
+        {"blocked": "eve@example.net"},
+        {"blocked": [""]},
+        {"blocked": ["eve @example.net"]},
+        {"blocked": [5]},
+        {"blocked": ["eve@example.net"] * 50_001},
     ],
-    ids=str,
+    ids=lambda changes: str(changes)[:60],
 )
 def test_decode_refuses_an_account_when_a_field_is_wrong(
     changes: dict[str, object],
@@ -206,7 +249,7 @@ def test_decode_refuses_an_account_when_a_field_is_wrong(
         decode(with_account(**changes))
 
 
-@pytest.mark.parametrize("missing", list(Account.__slots__))
+@pytest.mark.parametrize("missing", REQUIRED)
 def test_decode_refuses_an_account_when_a_field_is_missing(missing: str) -> None:
     account = dict(ONE["accounts"][0])  # type: ignore[index]  # known shape
     del account[missing]
@@ -310,12 +353,14 @@ def test_encode_refuses_a_profile_after_wipe(make_account: MakeAccount) -> None:
 
 
 def test_wipe_forgets_everything(make_account: MakeAccount) -> None:
-    account = make_account()
+    account = make_account(next_password=Secret("next"), blocked=("eve@e.example",))
     ours = Profile([account], "Guard in=default", (BRIDGE,))
 
     ours.wipe()
 
     assert not account.password
+    assert not account.next_password
+    assert account.blocked == ()
     assert not account.otr_key
     assert account.known == {}
     assert (ours.accounts, ours.guard_state, ours.bridges) == ([], "", ())
