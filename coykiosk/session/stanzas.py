@@ -21,6 +21,7 @@ from coykiosk.session.inbound import (
     RosterReceived,
     SubscriptionAsked,
 )
+from coykiosk.session.requests import Request
 from coykiosk.session.wire import (
     CLIENT,
     ROSTER,
@@ -36,7 +37,7 @@ logging.getLogger("slixmpp").setLevel(logging.CRITICAL + 1)
 
 from slixmpp import JID, InvalidJID  # noqa: E402  # after the two lines above
 from slixmpp.basexmpp import BaseXMPP  # noqa: E402  # after the two lines above
-from slixmpp.stanza import Iq, Message  # noqa: E402  # after the two lines above
+from slixmpp.stanza import Iq, Message, Presence  # noqa: E402  # after the two lines above
 from slixmpp.xmlstream.stanzabase import (  # noqa: E402  # after the two lines above
     StanzaBase,
 )
@@ -49,7 +50,9 @@ __all__ = [
     "StanzaBase",
     "archive_nothing",
     "chat_message",
+    "directed_presence",
     "iq_error",
+    "iq_request",
     "iq_result",
     "is_ping",
     "is_roster_push",
@@ -240,6 +243,28 @@ def archive_nothing(*, message_id: str) -> Iq:
     preferences = ET.SubElement(iq.xml, _PREFERENCES, {"default": "never"})
     for exceptions in ("always", "never"):
         ET.SubElement(preferences, "{" + _ARCHIVE + "}" + exceptions)
+    return iq
+
+
+def directed_presence(to: Jid, *, available: bool) -> Presence:
+    """Make a presence for one address alone (RFC 6121, section 4.6); it is bare.
+
+    Raises:
+        UserError: ADDRESS_BAD.
+    """
+    presence = Presence()
+    presence.xml.set("to", str(check_address(to)))
+    if not available:
+        presence.xml.set("type", "unavailable")
+    return presence
+
+
+def iq_request(request: Request, *, message_id: str) -> Iq:
+    """Make the stanza of a request to our own server."""
+    iq = _iq("set", message_id)
+    if request.to is not None:
+        iq.xml.set("to", request.to.domainpart)
+    iq.xml.append(request.payload)
     return iq
 
 

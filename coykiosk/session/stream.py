@@ -26,6 +26,8 @@ from coykiosk.session.inbound import Inbound, MessagesTaken
 from coykiosk.session.opening import Opened
 from coykiosk.session.parting import confused, why_it_ended
 from coykiosk.session.pulse import DeadError, Pulse
+from coykiosk.session.questions import Questions
+from coykiosk.session.requests import Request, read_answer
 from coykiosk.session.resumption import Resumption
 from coykiosk.session.stanzas import BaseXMPP, StanzaBase, tostring
 from coykiosk.session.wire import CLIENT, STREAM, token
@@ -73,6 +75,7 @@ class XmppStream(BaseXMPP):
         self._random_bytes = random_bytes
         resumed = opened.bound.resumed
         self._acks = Acks() if resumed is None else resumed.acks
+        self._questions = Questions(opened.jid.domainpart)
         self._is_started = False
         self._pulse = Pulse(self._ping, random_bytes)
         self._over = asyncio.Event()
@@ -125,14 +128,17 @@ class XmppStream(BaseXMPP):
             bugs = errors.split(UserError)[1]
             if bugs is not None:
                 raise bugs.exceptions[0] from errors
+            error = first_user_error(errors)
+            self._questions.end(error)
             if not self._is_closing:
-                raise first_user_error(errors) from errors
+                raise error from errors
         finally:
             await self._clear_up()
 
     async def _clear_up(self) -> None:
         self._is_running = False
         self._over.set()
+        self._questions.end(UserError(ErrorCode.CONNECTION_LOST, server=self._server))
         if not self._failure.cancel() and not self._failure.cancelled():
             self._failure.exception()  # or asyncio would complain that nobody asked
         for name in tuple(self.scheduled_events):
@@ -156,6 +162,19 @@ class XmppStream(BaseXMPP):
         self.send(stanzas.chat_message(to, body, message_id=message_id))
         if not self._acks.are_expected:
             self._give(MessagesTaken((message_id,)))
+
+    def tell_presence(self, to: Jid, *, available: bool) -> None:
+        """Tell one address whether we are there; dropped when the stream is gone."""
+        self.send(stanzas.directed_presence(to, available=available))
+
+    async def ask(self, request: Request, *, limit_s: float) -> ET.Element:
+        """Ask our server something, and wait for its answer; see `requests.Ask`."""
+        request_id = self.new_id()
+        iq = stanzas.iq_request(request, message_id=request_id)
+        answer = await self._questions.ask(
+            request_id, lambda: self.send(iq), limit_s=limit_s
+        )
+        return read_answer(answer)
 
     def forbid_archive(self) -> None:
         """Ask our server to keep none of our messages; nothing waits for its answer."""
@@ -279,6 +298,9 @@ class XmppStream(BaseXMPP):
                     self._give(roster)
                 return None
             case "result" | "error":
+                is_ours = is_from_server(iq, self.account)
+                if is_ours and self._questions.answer(iq.xml):
+                    return None
                 return iq  # a request of slixmpp's own may be waiting for it
             case _:
                 return None
