@@ -52,6 +52,12 @@ class ErrorCode(Enum):
     CERTIFICATE_BAD = auto()  # server, reason
     LOGIN_REFUSED = auto()  # server, condition
     CONNECTION_LOST = auto()  # server
+    # An account of one's own
+    BURN_REFUSED = auto()  # server, condition
+    BURN_NOT_ASKED = auto()  # server
+    BURN_UNSURE = auto()  # server
+    PASSWORD_REFUSED = auto()  # server, condition
+    PASSWORD_UNSURE = auto()  # server
     # Vault
     VAULT_WRONG_PASSPHRASE = auto()
     VAULT_DAMAGED = auto()
@@ -63,6 +69,8 @@ class ErrorCode(Enum):
     PASSPHRASE_WEAK = auto()
     # Chats
     ADDRESS_BAD = auto()
+    CONTACT_BLOCKED = auto()  # contact
+    STILL_BLOCKED = auto()  # contact, server
     MESSAGE_BOUNCED = auto()  # contact, condition
     MESSAGE_TOO_LONG = auto()  # limit
     TOO_MANY_WAITING = auto()  # count

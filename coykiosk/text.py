@@ -137,11 +137,32 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
     ),
     ErrorCode.LOGIN_REFUSED: Sentences(
         _("{server} does not accept the name and password ({condition})."),
-        _("F5 tries again. If the account is gone, start with --vault NEWFILE."),
+        _("F5 tries again. If the account is gone, F4 and then F forgets it."),
     ),
     ErrorCode.CONNECTION_LOST: Sentences(
         _("The connection to {server} is lost."),
         _("What you type waits; press F5 to connect at once."),
+    ),
+    # --- an account of one's own
+    ErrorCode.BURN_REFUSED: Sentences(
+        _("{server} does not delete the account ({condition}); it is as it was."),
+        _("F4 and then F forgets it on this side only; at the server it stays."),
+    ),
+    ErrorCode.BURN_NOT_ASKED: Sentences(
+        _("{server} cannot be asked to delete the account; it is as it was."),
+        _("Press F4 and then B to try again, or F to forget it on this side only."),
+    ),
+    ErrorCode.BURN_UNSURE: Sentences(
+        _("{server} was asked to delete the account and has not said that it did."),
+        _("Press F4 and then B to ask again, or F to forget it on this side only."),
+    ),
+    ErrorCode.PASSWORD_REFUSED: Sentences(
+        _("{server} does not take a new password ({condition})."),
+        _("The old one holds as before; F4 and then P asks again, perhaps later."),
+    ),
+    ErrorCode.PASSWORD_UNSURE: Sentences(
+        _("{server} has not said whether it took the new password."),
+        _("Both are kept, and the next sign-in finds out; F4 and then P asks again."),
     ),
     # --- vault
     ErrorCode.VAULT_WRONG_PASSPHRASE: Sentences(
@@ -180,6 +201,14 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
     ErrorCode.ADDRESS_BAD: Sentences(
         _("This is no address."),
         _("An address looks like name@server, without blanks."),
+    ),
+    ErrorCode.CONTACT_BLOCKED: Sentences(
+        _("You have blocked {contact}."),
+        _("Go down to their name below your chats; Enter there lets them in again."),
+    ),
+    ErrorCode.STILL_BLOCKED: Sentences(
+        _("{contact} stays blocked: {server} has not let them in again."),
+        _("Try it again once you are online; F5 connects at once."),
     ),
     ErrorCode.MESSAGE_BOUNCED: Sentences(
         _("A message to {contact} came back ({condition})."),

@@ -71,6 +71,20 @@ class RefuseContact:
 
 
 @dataclass(frozen=True, slots=True)
+class BlockContact:
+    """End the chat with them, and show nothing of them from now on."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class UnblockContact:
+    """Let them write again."""
+
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
 class SendMessage:
     """Send this text, as soon as the chat is encrypted and not before."""
 
@@ -108,6 +122,34 @@ class UseBridges:
 
 
 @dataclass(frozen=True, slots=True)
+class NewCircuit:
+    """Connect the account again at once, over another path through Tor."""
+
+    account: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePassword:
+    """Give the account another random password, at its server and in the vault."""
+
+    account: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetAccount:
+    """End its chats, sign out, and keep nothing of the account on this side."""
+
+    account: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class BurnAccount:
+    """Have its server delete the account, then forget it."""
+
+    account: Jid
+
+
+@dataclass(frozen=True, slots=True)
 class Quit:
     """End every chat, sign out, wipe, and answer with `Closed`."""
 
@@ -123,10 +165,16 @@ Command = (
     | OpenChat
     | AcceptContact
     | RefuseContact
+    | BlockContact
+    | UnblockContact
     | SendMessage
     | RestartEncryption
     | AcceptNewKey
     | AskCircuit
     | UseBridges
+    | NewCircuit
+    | ChangePassword
+    | ForgetAccount
+    | BurnAccount
     | Quit
 )

@@ -123,6 +123,35 @@ class AccountOffline:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountConnecting:
+    """The account is being signed in anew, because the person asked for it."""
+
+    account: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class PasswordChanged:
+    """The account has another password, here and at its server."""
+
+    account: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class AccountForgotten:
+    """Nothing is left of the account on this side."""
+
+    account: Jid
+    is_burnt: bool
+    """True when its server has deleted it as well."""
+    vault_exists: bool
+    """True when there is still a vault, opened or not."""
+    vault_open: bool
+    """True when it is open; it holds something else."""
+    others: tuple[Jid, ...]
+    """The accounts that are left in this session."""
+
+
+@dataclass(frozen=True, slots=True)
 class CircuitKnown:
     """The answer to `AskCircuit`."""
 
@@ -135,6 +164,15 @@ class ContactAsked:
     """A stranger wants to talk; nothing of what they wrote is shown."""
 
     contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedChanged:
+    """These are all whom the account shows nothing of."""
+
+    account: Jid
+    contacts: tuple[Jid, ...]
+    """Bare addresses, in the order in which they were blocked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +264,12 @@ Event = (
     | EnrolmentCancelled
     | AccountOnline
     | AccountOffline
+    | AccountConnecting
+    | PasswordChanged
+    | AccountForgotten
     | CircuitKnown
     | ContactAsked
+    | BlockedChanged
     | ChatChanged
     | MessageAccepted
     | MessageStateChanged

@@ -20,6 +20,7 @@ __all__ = [
     "PASSWORD_BITS",
     "Identity",
     "draw_identity",
+    "draw_password",
     "is_reserved",
 ]
 
@@ -121,7 +122,7 @@ def draw_identity(random_bytes: RandomBytes) -> Identity:
     Raises:
         RuntimeError: the random source is stuck.
     """
-    return Identity(_draw_localpart(random_bytes), _draw_password(random_bytes))
+    return Identity(_draw_localpart(random_bytes), draw_password(random_bytes))
 
 
 def is_reserved(localpart: str) -> bool:
@@ -142,5 +143,6 @@ def _draw_localpart(random_bytes: RandomBytes) -> str:
     raise RuntimeError(msg)
 
 
-def _draw_password(random_bytes: RandomBytes) -> str:
+def draw_password(random_bytes: RandomBytes) -> str:
+    """Draw a new password alone, of the same shape; see `PASSWORD_BITS`."""
     return "".join(pick(PASSWORD_LETTERS, random_bytes) for _ in range(PASSWORD_CHARS))

@@ -16,6 +16,7 @@ from coykiosk.session.inbound import MessagesTaken
 from coykiosk.session.opening import Opened, OpeningError
 from coykiosk.session.parting import may_be_resumed
 from coykiosk.session.resumption import Resumption
+from coykiosk.session.seen import TellPresence
 from coykiosk.session.stream import XmppStream
 
 __all__ = ["Absence"]
@@ -60,7 +61,7 @@ class Absence:
     def opened(
         self,
         opened: Opened,
-        send: Callable[[SendOtr], None],
+        send: Callable[[SendOtr | TellPresence], None],
         *,
         ask_not_before: float,
     ) -> None:

@@ -4,8 +4,8 @@ Rule: the only writer of the account's connection; what is said over it is `chat
 A task runs it from sign-in to quit:
 
     connecting --opened--> online --lost--> waiting (backoff, or a key)
-        ^                                       |
-        +---------------------------------------+
+        ^                    |                  |
+        +---- a new path ----+------------------+
 
 Each connection has a circuit of its own. The session that ran over the last one goes
 on over the next, if the server lets it (`absence`); nobody but the server notices.
@@ -14,28 +14,37 @@ on over the next, if the server lets it (`absence`); nobody but the server notic
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Final, assert_never
+from xml.etree import ElementTree as ET
 
 from coykiosk.contract import (
+    AccountConnecting,
     AccountOffline,
     AccountOnline,
     CircuitKnown,
     Jid,
+    Secret,
 )
 from coykiosk.errors import ErrorCode, UserError, only_user_error
 from coykiosk.ports import IsolationKey
 from coykiosk.register.servers import Route
+from coykiosk.session import passwords
 from coykiosk.session.absence import Absence
 from coykiosk.session.chats import Chats
+from coykiosk.session.devices import SendOtr
 from coykiosk.session.enrol import NewAccount
-from coykiosk.session.opening import Opened, OpeningError, Purpose
+from coykiosk.session.opening import Opened, OpeningError, OpeningReason, Purpose
 from coykiosk.session.outcomes import to_user_error
 from coykiosk.session.reaching import reach
+from coykiosk.session.requests import Request
+from coykiosk.session.resumption import Resumption
+from coykiosk.session.seen import TellPresence
 from coykiosk.session.stream import XmppStream
+from coykiosk.session.upkeep import Upkeep
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 
-__all__ = ["AccountSession"]
+__all__ = ["AccountSession", "is_unknown", "say_goodbye"]
 
 OPENING_LIMIT_S: Final = 90.0
 """A sign-in over Tor that takes longer than this is given up."""
@@ -47,6 +56,7 @@ FIRST_CONTACT_DELAY_S: Final = (2.0, 8.0)
 """A new account is still for this long: made and talking within one second
 would be a robot's pattern."""
 GOODBYE_LIMIT_S: Final = 3.0
+_UNKNOWN: Final = "not-authorized"  # RFC 6120, section 6.5.10
 
 
 class AccountSession:
@@ -76,10 +86,15 @@ class AccountSession:
         self._kept = kept
         self._save = save
         self.chats: Final = Chats(record, account=self.jid, world=world, save=save)
+        self.upkeep: Final = Upkeep(self, record, world=world, save=save)
         self._absence = Absence(self.chats, world.now)
         self._stream: XmppStream | None = None
         self._isolation_key: IsolationKey | None = None
         self._wanted_now = asyncio.Event()
+        self._told: AccountOnline | AccountOffline | None = None
+        self._wants_new_path = False
+        self._accepted: Secret | None = None
+        """The password by which the last sign-in was let in."""
         self._ask_not_before = 0.0
 
     # --- the connection ---------------------------------------------------------
@@ -98,6 +113,8 @@ class AccountSession:
     async def _come_and_go(self, new: NewAccount | None) -> None:
         n_failures = 0
         opened = None
+        if self._record.blocked:
+            self.chats.tell_blocked()
         if new is not None:
             opened, self._isolation_key = new.opened, new.isolation_key
             self._ask_not_before = self._world.now() + self._world.uniform(
@@ -113,38 +130,67 @@ class AccountSession:
                 if _is_cancelled():
                     raise asyncio.CancelledError from error
                 n_failures += 1
-                await self._wait_after(error, n_failures)
-                opened = None
+                if not self._wants_new_path:
+                    await self._wait_after(error, n_failures)
             else:
-                return  # it was we who closed
+                if not self._wants_new_path:
+                    return  # it was we who closed
+            opened = None
+            self._wants_new_path = False
 
     async def _open(self) -> Opened:
+        error: OpeningError | None = None
+        try:
+            return await self._sign_in(self._absence.resumption)
+        except OpeningError as exc:
+            error = exc
+            raise to_user_error(exc, server=self._record.domain) from exc
+        finally:
+            self._absence.settle(error)
+
+    async def open_apart(self) -> Opened:
+        """Open a session of its own while `run` does not; who asked for it closes it.
+
+        Raises:
+            OpeningError: the server's side failed.
+            UserError: SERVER_SILENT, or our side failed.
+        """
+        return await self._sign_in(None)
+
+    async def _sign_in(self, resumption: Resumption | None) -> Opened:
+        """Sign in with the password that holds, or the one that may do so now."""
         await self._world.tor.wait_ready()
         self._wanted_now.clear()  # this is the try that was asked for
+        first, *others = passwords.candidates(self._record)
+        try:
+            return await self._sign_in_with(first, resumption)
+        except OpeningError as error:
+            if not others or not is_unknown(error):
+                raise
+        return await self._sign_in_with(others[0], resumption)
+
+    async def _sign_in_with(
+        self, password: Secret, resumption: Resumption | None
+    ) -> Opened:
         # Never the circuit of before, not even for the session of before.
         self._isolation_key = IsolationKey.fresh(self._world.random_bytes)
-        error: OpeningError | None = None
+        self._accepted = password
         try:
             async with asyncio.timeout(OPENING_LIMIT_S) as limit:
                 return await reach(
                     self._world,
                     self._route,
                     localpart=self._record.localpart,
-                    password=self._record.password,
+                    password=password,
                     purpose=Purpose.LOG_IN,
                     isolation_key=self._isolation_key,
                     on_step=lambda _: None,
                     limit=limit,
-                    resumption=self._absence.resumption,
+                    resumption=resumption,
                 )
         except TimeoutError as exc:
             server = self._record.domain
             raise UserError(ErrorCode.SERVER_SILENT, server=server) from exc
-        except OpeningError as exc:
-            error = exc
-            raise to_user_error(exc, server=self._record.domain) from exc
-        finally:
-            self._absence.settle(error)
 
     async def _stay_online(self, opened: Opened) -> None:
         self._remember_pin(opened)
@@ -158,7 +204,7 @@ class AccountSession:
             stream.forbid_archive()
         self._stream = stream
         self._wanted_now.clear()
-        self._world.publish(
+        self._tell(
             AccountOnline(
                 account=self.jid,
                 via_onion=opened.via_onion,
@@ -170,11 +216,10 @@ class AccountSession:
         try:
             async with asyncio.TaskGroup() as group:
                 keeping_time = group.create_task(self.chats.keep_time())
+                group.create_task(self.upkeep.went_online(self._accepted))
                 self._absence.opened(
                     opened,
-                    lambda sent: stream.send_message(
-                        sent.to, sent.body, message_id=sent.stanza_id
-                    ),
+                    lambda sent: _put(stream, sent),
                     ask_not_before=self._ask_not_before,
                 )
                 await stream.run()
@@ -204,27 +249,63 @@ class AccountSession:
             delay = self._world.uniform(0, RECONNECT_DELAY_S) + self._world.uniform(
                 0, ceiling
             )
-        self._world.publish(AccountOffline(self.jid, error, delay))
+        self._tell(AccountOffline(self.jid, error, delay))
         try:
             async with asyncio.timeout(delay):
                 await self._wanted_now.wait()
         except TimeoutError:
             return
 
+    def _tell(self, event: AccountOnline | AccountOffline) -> None:
+        self._told = event
+        self._world.publish(event)
+
+    def tell_again(self) -> None:
+        """Publish once more how the account stands, because it is looked at now."""
+        if self._told is not None:
+            self._world.publish(self._told)
+
     def connect(self) -> None:
         """Try again at once; also when the connection is just about to be lost."""
         self._wanted_now.set()
 
+    async def take_new_path(self) -> None:
+        """Connect again at once, over another circuit; the chats go on.
+
+        Every connection has a circuit of its own, so it is enough to make another.
+        """
+        stream = self._stream
+        if stream is None:
+            self.connect()
+            return
+        self._wants_new_path = True
+        self._world.publish(AccountConnecting(self.jid))
+        await say_goodbye(stream)
+
     async def close(self) -> None:
         """End every OTR chat and the stream, politely but not for long."""
         stream = self._stream
+        self._wants_new_path = False
         self.chats.end()
         if stream is not None:
-            try:
-                async with asyncio.timeout(GOODBYE_LIMIT_S):
-                    await stream.close()
-            except (TimeoutError, UserError):
-                stream.abort()
+            await say_goodbye(stream)
+
+    @property
+    def record(self) -> Account:
+        """The profile's entry."""
+        return self._record
+
+    @property
+    def is_online(self) -> bool:
+        """Whether there is a connection."""
+        return self._stream is not None
+
+    async def ask(self, request: Request, *, limit_s: float) -> ET.Element:
+        """Ask the account's server, if there is a connection; see `requests.Ask`."""
+        stream = self._stream
+        if stream is None:
+            raise UserError(ErrorCode.CONNECTION_LOST, server=self._record.domain)
+        return await stream.ask(request, limit_s=limit_s)
 
     async def tell_circuit(self) -> None:
         """Publish the path that the connection runs through."""
@@ -232,6 +313,31 @@ class AccountSession:
         if self._stream is not None and self._isolation_key is not None:
             circuit = await self._world.tor.circuit(self._isolation_key)
         self._world.publish(CircuitKnown(circuit, self._record.domain))
+
+
+def is_unknown(error: OpeningError) -> bool:
+    """Whether the server says that it does not know this name and password."""
+    is_refused = error.reason is OpeningReason.LOGIN_REFUSED
+    return is_refused and error.condition == _UNKNOWN
+
+
+async def say_goodbye(stream: XmppStream) -> None:
+    """Close a stream politely, but not for long."""
+    try:
+        async with asyncio.timeout(GOODBYE_LIMIT_S):
+            await stream.close()
+    except (TimeoutError, UserError):
+        stream.abort()
+
+
+def _put(stream: XmppStream, sent: SendOtr | TellPresence) -> None:
+    match sent:
+        case SendOtr(to=to, body=body, stanza_id=stanza_id):
+            stream.send_message(to, body, message_id=stanza_id)
+        case TellPresence(to=to, available=available):
+            stream.tell_presence(to, available=available)
+        case _ as unreachable:
+            assert_never(unreachable)
 
 
 def _is_cancelled() -> bool:

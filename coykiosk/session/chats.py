@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import assert_never
 
 from coykiosk import otr
-from coykiosk.contract import ContactAsked, Jid
+from coykiosk.contract import BlockedChanged, ContactAsked, Jid
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.session.conversation import Conversation, Effect, KeyMet
 from coykiosk.session.devices import SendOtr
@@ -23,6 +23,7 @@ from coykiosk.session.inbound import (
     RosterReceived,
     SubscriptionAsked,
 )
+from coykiosk.session.seen import Seen, TellPresence
 from coykiosk.session.stanzas import check_address
 from coykiosk.session.strangers import Strangers
 from coykiosk.session.world import World
@@ -51,31 +52,37 @@ class Chats:
         self._our_key = otr.PrivateKey.from_bytes(record.otr_key.reveal())
         self._conversations: dict[Jid, Conversation] = {}
         self._strangers = Strangers()
-        self._send: Callable[[SendOtr], None] | None = None
+        self._seen = Seen()
+        self._send: Callable[[SendOtr | TellPresence], None] | None = None
         self._ask_not_before = 0.0
         self._changed = asyncio.Event()
 
     # --- the connection ---------------------------------------------------------
 
     def went_online(
-        self, send: Callable[[SendOtr], None], *, ask_not_before: float
+        self,
+        send: Callable[[SendOtr | TellPresence], None],
+        *,
+        ask_not_before: float,
     ) -> None:
         """There is a connection: go on where the chats stood.
 
         Args:
-            send: Puts an OTR message on the stream; a `MessagesTaken` follows.
+            send: Puts it on the stream; a `MessagesTaken` follows an OTR message.
             ask_not_before: When the first question may go out, monotonic seconds.
         """
         self._send = send
         self._ask_not_before = ask_not_before
-        for conversation in self._conversations.values():
+        for contact, conversation in self._conversations.items():
             self._perform(
                 conversation.went_online(self._world.now(), ask_at=ask_not_before)
             )
+            self._be_seen(contact)
 
     def went_offline(self) -> None:
         """The connection is gone: what is typed from now on waits."""
         self._send = None
+        self._seen.forget()
         for conversation in self._conversations.values():
             self._perform(conversation.went_offline())
 
@@ -85,20 +92,22 @@ class Chats:
         for conversation in self._conversations.values():
             self._perform(conversation.suspended())
 
-    def resumed(self, send: Callable[[SendOtr], None]) -> None:
+    def resumed(self, send: Callable[[SendOtr | TellPresence], None]) -> None:
         """The connection goes on: nothing was lost on it, either way.
 
         Args:
             send: As `went_online`.
         """
         self._send = send
-        for conversation in self._conversations.values():
+        for contact, conversation in self._conversations.items():
             self._perform(conversation.resumed(self._world.now()))
+            self._be_seen(contact)  # the server has kept who saw us
 
     def end(self) -> None:
         """End OTR in every chat, and tell the other ends."""
-        for conversation in self._conversations.values():
+        for contact, conversation in self._conversations.items():
             self._perform(conversation.end(self._world.now()))
+            self._be_seen(contact)
 
     # --- what the person wants ----------------------------------------------------
 
@@ -106,10 +115,12 @@ class Chats:
         """Start to talk with a contact, or show the chat that there is.
 
         Raises:
-            UserError: ADDRESS_BAD.
+            UserError: ADDRESS_BAD, CONTACT_BLOCKED.
         """
         check_address(contact)
         contact = contact.bare
+        if str(contact) in self._record.blocked:
+            raise UserError(ErrorCode.CONTACT_BLOCKED, contact=str(contact))
         self._strangers.accept(contact)
         now = self._world.now()
         conversation = self._conversations.get(contact)
@@ -125,6 +136,44 @@ class Chats:
         """Hear nothing more of a stranger in this session."""
         self._strangers.refuse(contact.bare)
 
+    def block(self, contact: Jid) -> None:
+        """End the chat with them, and take nothing of theirs from now on.
+
+        Raises:
+            UserError: ADDRESS_BAD.
+        """
+        check_address(contact)
+        contact = contact.bare
+        conversation = self._conversations.get(contact)
+        if conversation is not None:
+            self._perform(conversation.end(self._world.now()))
+            self._be_seen(contact)
+            del self._conversations[contact]
+        self._strangers.accept(contact)
+        if str(contact) not in self._record.blocked:
+            self._record.blocked = (*self._record.blocked, str(contact))
+            self._save()
+        self.tell_blocked()
+
+    def unblock(self, contact: Jid) -> None:
+        """Take what they write, as a stranger's or a known contact's."""
+        name = str(contact.bare)
+        self._record.blocked = tuple(
+            each for each in self._record.blocked if each != name
+        )
+        self._save()
+        self.tell_blocked()
+
+    @property
+    def blocked(self) -> tuple[Jid, ...]:
+        """Those of whom nothing is taken."""
+        parts = (each.partition("@") for each in self._record.blocked)
+        return tuple(Jid(localpart, domain) for localpart, _, domain in parts)
+
+    def tell_blocked(self) -> None:
+        """Publish whom the account shows nothing of."""
+        self._world.publish(BlockedChanged(self._account, self.blocked))
+
     def say(self, chat: Jid, text: str) -> None:
         """Take a text for a chat; it waits until the chat is encrypted."""
         at = self._world.wall_clock()
@@ -138,6 +187,7 @@ class Chats:
         """Take the contact's new key for theirs, if it is still this one."""
         conversation = self._conversation(chat)
         self._perform(conversation.accept_new_key(fingerprint, self._world.now()))
+        self._be_seen(chat.bare)
 
     def _conversation(self, chat: Jid) -> Conversation:
         try:
@@ -156,6 +206,13 @@ class Chats:
         )
         self._conversations[contact] = conversation
         return conversation
+
+    def _be_seen(self, contact: Jid) -> None:
+        """Let those devices see us with which OTR is up, and no others."""
+        if self._send is not None:
+            devices = self._conversations[contact].devices
+            for telling in self._seen.show_to(contact, devices):
+                self._send(telling)
 
     def _perform(self, effects: Iterable[Effect]) -> None:
         """Carry out what a conversation wants, in order."""
@@ -190,7 +247,9 @@ class Chats:
     # --- what comes in ------------------------------------------------------------
 
     def receive(self, value: Inbound) -> None:
-        """Take what came in over the stream."""
+        """Take what came in over the stream; of who is blocked, nothing."""
+        if self._is_blocked(value):
+            return
         match value:
             case MessageIn():
                 self._on_message(value)
@@ -203,12 +262,26 @@ class Chats:
                 for conversation in self._conversations.values():
                     self._perform(conversation.taken(stanza_ids))
             case SubscriptionAsked(sender=sender):
-                if sender.bare not in self._conversations:
-                    self._on_stranger(sender.bare)
+                contact = sender.bare
+                is_known = str(contact) in self._record.known
+                if contact not in self._conversations and not is_known:
+                    self._on_stranger(contact)
             case PresenceIn() | RosterReceived():
                 pass  # There is no contact list yet that these could change.
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _is_blocked(self, value: Inbound) -> bool:
+        match value:
+            case (
+                MessageIn(sender=sender)
+                | MessageError(sender=sender)
+                | PresenceIn(sender=sender)
+                | SubscriptionAsked(sender=sender)
+            ):
+                return str(sender.bare) in self._record.blocked
+            case _:
+                return False
 
     def _on_message(self, message: MessageIn) -> None:
         contact = message.sender.bare
@@ -224,6 +297,7 @@ class Chats:
         now = self._world.now()
         at = self._world.wall_clock().astimezone(UTC)
         self._perform(conversation.receive(message.sender, message.body, now, at))
+        self._be_seen(contact)
 
     def _on_stranger(self, contact: Jid) -> None:
         """Tell, once and without a word of theirs, that someone asks."""

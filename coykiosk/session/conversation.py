@@ -90,6 +90,12 @@ class Conversation:
         """Who could read what is typed now."""
         return self._standing.protection
 
+    @property
+    def devices(self) -> frozenset[Jid]:
+        """Where OTR is up, with a key that is not in doubt: full addresses."""
+        is_up = self.phase is ChatPhase.ENCRYPTED and not self._keys.is_in_doubt
+        return self._devices.places if is_up else frozenset()
+
     def deadline(self) -> float | None:
         """When `tick` is due next, in monotonic seconds."""
         due = [self._instances.deadline(), self._asking.deadline()]

@@ -40,6 +40,11 @@ class Devices:
         self._places: dict[int, Jid] = {}
         """Instance tag -> full address."""
 
+    @property
+    def places(self) -> frozenset[Jid]:
+        """The full addresses from where a device has proved itself."""
+        return frozenset(self._places.values())
+
     def place(self, instance_tag: int, address: Jid) -> None:
         """Remember from where a device has just proved itself.
 

@@ -101,6 +101,36 @@ class Keeping:
             self._is_new = False
             await self._blocking(self._vault.discard)
 
+    async def forget(self, record: Account) -> None:
+        """Take an account out of the profile, and wipe it.
+
+        With the last one goes the vault, of whatever age: there is no way yet to
+        put anything else into its file.
+
+        Raises:
+            UserError: VAULT_UNWRITABLE: the file still has it; the profile has not.
+        """
+        accounts = self.profile.accounts
+        accounts[:] = [each for each in accounts if each is not record]
+        try:
+            if not self.is_kept or self._vault is None or accounts:
+                await self.save()
+                return
+            self.is_kept = self._is_new = False
+            self.profile = Profile(accounts=[], guard_state="")
+            await self._blocking(self._vault.discard)
+        finally:
+            # In turn with the saves, one of which may be reading it now.
+            await self._blocking(record.wipe)
+
+    @property
+    def has_vault(self) -> bool:
+        """Whether there is a vault, opened or not."""
+        try:
+            return self._vault is not None and self._vault.exists()
+        except UserError:
+            return True  # there is something that cannot be looked at
+
     def save_soon(self) -> None:
         """Have the profile saved by `keep_saved`."""
         self._unsaved.set()

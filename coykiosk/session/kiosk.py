@@ -17,7 +17,10 @@ from coykiosk.contract import (
     AnswerPuzzle,
     AskAnotherPuzzle,
     AskCircuit,
+    BlockContact,
+    BurnAccount,
     CancelCreation,
+    ChangePassword,
     Closed,
     Command,
     Connect,
@@ -25,7 +28,9 @@ from coykiosk.contract import (
     Door,
     EnrolmentCancelled,
     Failed,
+    ForgetAccount,
     Jid,
+    NewCircuit,
     OpenChat,
     Quit,
     RefuseContact,
@@ -33,6 +38,7 @@ from coykiosk.contract import (
     Secret,
     SendMessage,
     SkipServer,
+    UnblockContact,
     UnlockVault,
     UseBridges,
     VaultUnlocked,
@@ -40,6 +46,7 @@ from coykiosk.contract import (
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.register.servers import Route, Server
 from coykiosk.session.account import AccountSession
+from coykiosk.session.account_desk import AccountDesk
 from coykiosk.session.creation import make_account, route_of
 from coykiosk.session.detour import Detour
 from coykiosk.session.enrol import NewAccount
@@ -77,6 +84,9 @@ class Kiosk:
         self._detour = Detour(self._keeping, world)
         self._group = asyncio.TaskGroup()
         self._accounts: dict[Jid, AccountSession] = {}
+        self._account_desk = AccountDesk(
+            self._accounts, self._keeping, world, in_background=self._in_background
+        )
         self._background: list[asyncio.Task[None]] = []
         self._person = Person(world.publish)
         self._creation: asyncio.Task[None] | None = None
@@ -125,16 +135,20 @@ class Kiosk:
                 self._in_background(
                     self._reporting(partial(self._unlock, passphrase), UnlockVault)
                 )
-            case Connect():
-                self._in_background(self._reporting(self._reconnect, Connect))
-            case AskCircuit():
-                self._tell_circuits()
-            case UseBridges(text=text):
-                self._in_background(
-                    self._reporting(partial(self._use_bridges, text), UseBridges)
-                )
+            case Connect() | AskCircuit() | UseBridges():
+                self._on_tor(command)
             case OpenChat() | AcceptContact() | RefuseContact():
                 self._on_contact(command)
+            case (
+                BlockContact()
+                | UnblockContact()
+                | NewCircuit()
+                | ChangePassword()
+                | ForgetAccount()
+                | BurnAccount()
+            ):
+                work = self._account_desk.work_for(command, self._account)
+                self._in_background(self._reporting(work, type(command)))
             case SendMessage() | RestartEncryption() | AcceptNewKey():
                 self._on_chat(command)
             case Quit():
@@ -155,9 +169,17 @@ class Kiosk:
             case SkipServer():
                 self._person.skip()
 
-    def _tell_circuits(self) -> None:
-        for account in self._accounts.values():
-            self._in_background(self._reporting(account.tell_circuit, AskCircuit))
+    def _on_tor(self, command: Connect | AskCircuit | UseBridges) -> None:
+        match command:
+            case Connect():
+                self._in_background(self._reporting(self._reconnect, Connect))
+            case AskCircuit():
+                for account in self._accounts.values():
+                    work = self._reporting(account.tell_circuit, AskCircuit)
+                    self._in_background(work)
+            case UseBridges(text=text):
+                use = partial(self._use_bridges, text)
+                self._in_background(self._reporting(use, UseBridges))
 
     def _on_contact(self, command: OpenChat | AcceptContact | RefuseContact) -> None:
         account = self._account()
@@ -315,8 +337,7 @@ class Kiosk:
             kept=self._keeping.is_kept,
             save=self._keeping.save_soon,
         )
-        self._accounts[account.jid] = account
-        self._in_background(account.run(new))
+        self._account_desk.start(account, new)
 
     async def _use_bridges(self, text: str) -> None:
         """Have tor go another way; the accounts follow it at once."""
@@ -335,7 +356,7 @@ class Kiosk:
             creation = self._creation
             self._cancel_creation()
             await asyncio.wait([creation])
-        for account in self._accounts.values():
+        for account in tuple(self._accounts.values()):
             await account.close()
         for task in tuple(self._background):
             task.cancel()

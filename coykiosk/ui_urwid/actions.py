@@ -34,7 +34,13 @@ class Where(Enum):
     """The same screen; a stranger's request is chosen."""
     WHO_CHAT = auto()
     """The same screen; a chat is chosen."""
+    WHO_BLOCKED = auto()
+    """The same screen; somebody who is blocked is chosen."""
     CHAT = auto()
+    LEAVING = auto()
+    """An account is being burnt or forgotten."""
+    ACCOUNT = auto()
+    """What one can do with one's account lies over the screen."""
     SHEET = auto()
     """Something to read lies over the screen: help, words, Tor, reasons, an error."""
     TOR = auto()
@@ -69,6 +75,8 @@ class Action(Enum):
     OPEN = auto()
     ACCEPT = auto()
     REFUSE = auto()
+    BLOCK = auto()
+    UNBLOCK = auto()
     CHOOSE_NEXT = auto()
     CHOOSE_PREVIOUS = auto()
     SEND = auto()
@@ -78,6 +86,11 @@ class Action(Enum):
     RECALL_OLDER = auto()
     RECALL_NEWER = auto()
     WHO = auto()
+    ACCOUNT = auto()
+    NEW_PATH = auto()
+    NEW_PASSWORD = auto()
+    FORGET = auto()
+    BURN = auto()
     TOR = auto()
     BRIDGES = auto()
     TAKE_BRIDGES = auto()

@@ -18,6 +18,7 @@ from coykiosk.contract import (
 )
 from coykiosk.text import _
 from coykiosk.ui_urwid import steps
+from coykiosk.ui_urwid.account_deeds import AccountDeeds
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.chat import Typed
 from coykiosk.ui_urwid.desk import Desk
@@ -36,11 +37,13 @@ class Deeds:
         self._desk = desk
         self.welcome = WelcomeDeeds(desk)
         self.tor = TorDeeds(desk)
+        self._account = AccountDeeds(desk)
         self._table: dict[Action, Callable[[], None]] = {
             **self.welcome.table(),
             **self._talking_table(),
             **self._reading_table(),
             **self.tor.table(),
+            **self._account.table(),
         }
 
     def do(self, action: Action) -> None:
@@ -207,12 +210,14 @@ class Deeds:
             self.tor.leave_field()
         elif self._desk.dialog is not None:
             self._desk.dialog = None
-        else:
+        elif self._desk.state.problems:
             self._desk.state = steps.problem_read(self._desk.state)
+        else:
+            self._desk.state = steps.news_read(self._desk.state)
 
     def _yes(self) -> None:
         dialog, self._desk.dialog = self._desk.dialog, None
-        if dialog is None:
+        if dialog is None or self._account.confirmed(dialog):
             return
         if dialog.where is Where.CONFIRM_QUIT:
             self._leave()

@@ -48,7 +48,7 @@ class Desk:
             return self.dialog.where
         if self.state.page in {Page.CLOSING, Page.CLOSED}:
             return Where.CLOSING
-        if self.state.problems and self.is_empty:
+        if (self.state.problems or self.state.news) and self.is_empty:
             # While something is typed a row at the edge tells it: the Enter that
             # ends a line must not close what one has not seen.
             return Where.SHEET
@@ -88,6 +88,16 @@ class Desk:
     def current(self) -> Jid | None:
         """The chat on the screen, if the chat page is shown."""
         return self.state.current if self.state.page is Page.CHAT else None
+
+    def forget_account(self, *, keep_words: bool) -> None:
+        """Drop what was said and typed over an account that is gone.
+
+        Args:
+            keep_words: The words made for the vault still open it.
+        """
+        self.who, self.chat = WhoPage(), ChatPage()
+        if not keep_words:
+            self.welcome.forget_words()
 
     def open(self, dialog: Dialog) -> None:
         """Lay something over the screen."""

@@ -10,7 +10,7 @@ from typing import Final
 
 import urwid
 
-from coykiosk.contract import Secret
+from coykiosk.contract import Jid, Secret
 from coykiosk.errors import UserError
 from coykiosk.text import _, describe, ngettext
 from coykiosk.ui_urwid import keymap, wording
@@ -43,7 +43,7 @@ class Dialog:
     """What lies over the screen."""
 
     where: Where
-    """`SHEET`, `TOR`, `BRIDGES`, `CONFIRM` or `CONFIRM_QUIT`."""
+    """`SHEET`, `TOR`, `BRIDGES`, `ACCOUNT`, `CONFIRM` or `CONFIRM_QUIT`."""
     title: str
     kind: Action
     """What opened it, so that the same key does not open it twice."""
@@ -51,6 +51,8 @@ class Dialog:
     """What waits for the answer: the text to paste."""
     key: bytes | None = None
     """What is asked about: a contact's new key, 20 bytes."""
+    subject: Jid | None = None
+    """Who is asked about: one's own account, or who may be blocked."""
     about: Where = Where.STARTING
     """Where the person was: what the help explains."""
 

@@ -66,6 +66,9 @@ def _banners(desk: Desk, cols: int, *, is_roomy: bool) -> list[Part]:
     if state.problems and not desk.is_empty:
         told = describe(state.problems[0], lambda fact: clean(fact, Kind.SERVER_TEXT))
         banners.append(("caution", f"{told.happened} {told.to_do}"))
+    if state.news and not desk.is_empty:
+        name = wording.address(state.news[0].account)
+        banners.append(("ok", f"{name}: {wording.news_words(state.news[0])}"))
     if state.requests and state.page is Page.CHAT:
         n = len(state.requests)
         words = ngettext(
@@ -136,7 +139,8 @@ def _is_of_use(action: Action, desk: Desk) -> bool:
         Action.RETRY: is_lost or is_bare,
         Action.TRIED: bool(state.tried),
         Action.NEW_KEY: state.chat is not None and state.chat.key_is_new,
-        Action.CHOOSE_NEXT: bool(state.requests or state.chats),
+        Action.CHOOSE_NEXT: bool(state.requests or state.chats or state.blocked),
+        Action.ACCOUNT: state.account is not None,
         Action.UNLOCK: not state.unlocking,
         Action.NO_BRIDGES: bool(state.bridges),
         Action.WHO: state.page is Page.CHAT or state.current is not None,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from coykiosk.ui_urwid.actions import Action, Where, key_name
 from coykiosk.ui_urwid.keys import BINDINGS
 
-__all__ = ["action_for", "action_for_slash", "help_for", "hints_for"]
+__all__ = ["action_for", "action_for_slash", "help_for", "help_of", "hints_for"]
 
 
 def action_for(where: Where, key: str, *, empty: bool) -> Action | None:
@@ -40,6 +40,13 @@ def hints_for(where: Where) -> Iterator[tuple[Action, str, str]]:
     for binding in BINDINGS:
         if where in binding.where and binding.label:
             yield binding.action, key_name(binding.keys[0]), binding.label
+
+
+def help_of(where: Where, actions: frozenset[Action]) -> Iterator[tuple[str, str]]:
+    """Yield the first key and the sentence of these actions, in the table's order."""
+    for binding in BINDINGS:
+        if where in binding.where and binding.action in actions:
+            yield key_name(binding.keys[0]), binding.help
 
 
 def help_for(where: Where) -> Iterator[tuple[str, str]]:

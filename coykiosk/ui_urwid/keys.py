@@ -14,11 +14,13 @@ __all__ = ["BINDINGS"]
 
 
 _START: Final = frozenset({Where.START_WORDS, Where.START_OWN})
-_WHO: Final = frozenset({Where.WHO_ENTRY, Where.WHO_REQUEST, Where.WHO_CHAT})
+_WHO: Final = frozenset(
+    {Where.WHO_ENTRY, Where.WHO_REQUEST, Where.WHO_CHAT, Where.WHO_BLOCKED}
+)
 _TALKING: Final = _WHO | {Where.CHAT}
 _OVERLAYS: Final = frozenset(
     {
-        *(Where.SHEET, Where.TOR, Where.BRIDGES),
+        *(Where.ACCOUNT, Where.SHEET, Where.TOR, Where.BRIDGES),
         *(Where.CONFIRM, Where.CONFIRM_QUIT, Where.CLOSING),
     }
 )
@@ -202,6 +204,13 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         _("Go back to the Tor screen; nothing changes."),
     ),
     Binding(
+        Action.CLOSE_SHEET,
+        ("esc", "f4"),
+        _here(Where.ACCOUNT),
+        _("go back"),
+        _("Close what lies over the screen."),
+    ),
+    Binding(
         Action.OPEN,
         ("enter",),
         _here(Where.WHO_ENTRY, Where.WHO_CHAT),
@@ -221,6 +230,13 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         _here(Where.WHO_REQUEST),
         _("ignore"),
         _("Ignore a person who wants to talk; they are not told."),
+    ),
+    Binding(
+        Action.UNBLOCK,
+        ("enter",),
+        _here(Where.WHO_BLOCKED),
+        _("unblock"),
+        _("Let a person whom you have blocked write to you again."),
     ),
     Binding(
         Action.CHOOSE_NEXT,
@@ -252,6 +268,41 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         slash="who",
     ),
     Binding(
+        Action.BLOCK,
+        ("f8",),
+        _here(Where.WHO_REQUEST, Where.WHO_CHAT),
+        _("block"),
+        _("Block a person: the chat ends, and nothing of theirs is shown any more."),
+    ),
+    Binding(
+        Action.NEW_PATH,
+        ("n",),
+        _here(Where.ACCOUNT),
+        _("new path"),
+        _("Connect again at once, over a new path through Tor; the chats go on."),
+    ),
+    Binding(
+        Action.NEW_PASSWORD,
+        ("p",),
+        _here(Where.ACCOUNT),
+        _("new password"),
+        _("Have a new password made, at the server and here; you need not know it."),
+    ),
+    Binding(
+        Action.FORGET,
+        ("f",),
+        _here(Where.ACCOUNT),
+        _("forget"),
+        _("Forget the account: nothing of it is left here; at the server it stays."),
+    ),
+    Binding(
+        Action.BURN,
+        ("b",),
+        _here(Where.ACCOUNT),
+        _("burn"),
+        _("Burn the account: the server deletes it, and nothing of it is left here."),
+    ),
+    Binding(
         Action.ENCRYPT,
         ("f9",),
         _here(Where.CHAT),
@@ -265,6 +316,14 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         _here(Where.CHAT),
         _("take new key"),
         _("Take the new key of a contact for theirs, once you are sure of it."),
+    ),
+    Binding(
+        Action.ACCOUNT,
+        ("f4",),
+        _TALKING | {Where.SIGNING_IN},
+        _("account"),
+        _("Your account: a new path, a new password; forget it, or burn it."),
+        slash="account",
     ),
     Binding(
         Action.RETRY,
@@ -389,7 +448,7 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.QUIT,
         ("ctrl q", "ctrl c"),
-        _PAGES | {Where.SHEET, Where.TOR, Where.BRIDGES, Where.CONFIRM},
+        _PAGES | {Where.ACCOUNT, Where.SHEET, Where.TOR, Where.BRIDGES, Where.CONFIRM},
         _("quit"),
         _("Quit: end the chats, sign out, wipe the memory."),
         slash="quit",

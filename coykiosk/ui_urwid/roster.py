@@ -45,6 +45,8 @@ class WhoPage:
             return Where.WHO_REQUEST
         if self._chosen in state.chats:
             return Where.WHO_CHAT
+        if self._chosen in state.blocked:
+            return Where.WHO_BLOCKED
         return Where.WHO_ENTRY
 
     @property
@@ -54,7 +56,7 @@ class WhoPage:
 
     @property
     def chosen(self) -> Jid | None:
-        """The request or chat the person went down to."""
+        """Who is in the line that the person went down to."""
         return self._chosen
 
     def keypress(self, key: str) -> None:
@@ -74,8 +76,10 @@ class WhoPage:
         self._edit.insert_text("".join(clean_typed(text).split())[:room])
 
     def choose(self, state: ViewState, step: int) -> None:
-        """Go down (1) or up (-1) through the address line, requests and chats."""
-        places: list[Jid | None] = [None, *state.requests, *state.chats]
+        """Go down (1) or up (-1) through the address line and everybody."""
+        places: list[Jid | None] = [
+            *(None, *state.requests, *state.chats, *state.blocked)
+        ]
         at = places.index(self._chosen) if self._chosen in places else 0
         self._chosen = places[max(0, min(len(places) - 1, at + step))]
         self._sheet.follow_cursor()
@@ -159,26 +163,53 @@ class WhoPage:
                 (None, gap()),
                 (None, urwid.Text(("strong", _("Asking to talk:")))),
             ]
-            rows += [(jid, self._request(jid)) for jid in state.requests]
+            for jid in state.requests:
+                rows += [(jid, self._request(jid)), *self._check(jid)]
         if state.chats:
             rows += [(None, gap()), (None, urwid.Text(("strong", _("Your chats:"))))]
             rows += [(jid, self._chat(chat)) for jid, chat in state.chats.items()]
+        if state.blocked:
+            heading = urwid.Text(("strong", _("Blocked:")))
+            rows += [(None, gap()), (None, heading)]
+            rows += [(jid, self._blocked(jid)) for jid in state.blocked]
         return rows
 
     def _request(self, jid: Jid) -> urwid.Widget:
         words = _("{name} wants to talk").format(name=wording.address(jid))
         if jid == self._chosen:
-            words = _("{name} wants to talk: Enter accept, Delete ignore").format(
-                name=wording.address(jid)
-            )
+            words = _(
+                "{name} wants to talk: Enter accept, Delete ignore, F8 block"
+            ).format(name=wording.address(jid))
         return self._row(jid, words)
+
+    def _check(self, jid: Jid) -> list[tuple[Jid | None, urwid.Widget]]:
+        """Say how one finds out whether that is who one thinks it is.
+
+        One letter makes another person, and a request says nothing else: what its
+        sender has to say for themselves anybody can say.
+        """
+        if jid != self._chosen:
+            return []
+        words = _(
+            "Not sure that it is them? Have them say their address, by another way: "
+            "{spoken}"
+        ).format(spoken=wording.spoken(jid))
+        return [(None, urwid.Padding(urwid.Text(words), left=len(_CHOSEN)))]
 
     def _chat(self, chat: ChatView) -> urwid.Widget:
         words = f"{wording.MARKS[chat.protection]} {wording.address(chat.contact)}"
         if chat.n_unread:
             unread = ngettext("{n} unread", "{n} unread", chat.n_unread)
             words = f"{words}  ({unread.format(n=chat.n_unread)})"
+        if chat.contact == self._chosen:
+            words = _("{chat}: Enter talk, F8 block").format(chat=words)
         return self._row(chat.contact, words)
+
+    def _blocked(self, jid: Jid) -> urwid.Widget:
+        words = wording.address(jid)
+        if jid == self._chosen:
+            words = _("{name}: Enter unblock").format(name=words)
+        return self._row(jid, words)
 
     def _row(self, jid: Jid, words: str) -> urwid.Widget:
         is_chosen = jid == self._chosen
@@ -197,9 +228,9 @@ def _you_rows(state: ViewState, *, is_compact: bool) -> Rows:
     if is_compact:
         return [urwid.Text([_("You are"), " ", name])]
     kept = (
-        _("It is kept in your vault; F6 shows the words that open it.")
+        _("It is kept in your vault; F6 shows the words that open it. F4: account.")
         if state.keep
-        else _("Nothing is kept: when you quit, this account is gone.")
+        else _("Nothing is kept: when you quit, this account is gone. F4: account.")
     )
     return [
         gap(),

@@ -10,9 +10,10 @@ from typing import Final
 
 import urwid
 
-from coykiosk.contract import BridgesSet, Command, Event
+from coykiosk.contract import AccountForgotten, BridgesSet, Command, Event
 from coykiosk.text import _
 from coykiosk.ui_urwid import dialogs, steps, wording
+from coykiosk.ui_urwid.account_rows import account_rows, news_rows, question_rows
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.deeds import Deeds
 from coykiosk.ui_urwid.desk import Desk
@@ -111,9 +112,13 @@ class Shell:
         if moved and self._desk.state.page is Page.CHAT:
             self._desk.who.clear()  # the chat that was asked for is there
             self._sync_address()
-        if moved and dialog is not None and dialog.where is Where.CONFIRM:
+        is_bound = dialog is not None and dialog.where in {Where.ACCOUNT, Where.CONFIRM}
+        if moved and is_bound:
             # A question about a chat makes no sense over another screen.
             self._desk.dialog = None
+        if isinstance(event, AccountForgotten):
+            self._desk.forget_account(keep_words=event.vault_open)
+            urwid.CanvasCache.clear()
 
     def judged(self, generation: int, *, is_enough: bool) -> None:
         """Take the answer to `ask_judge`."""
@@ -262,10 +267,11 @@ class Shell:
 
     def _dialog(self, *, is_compact: bool) -> tuple[str, Rows]:
         view, dialog = self._desk.state, self._desk.dialog
+        if dialog is None and view.problems:
+            title = _("This needs your attention")
+            return title, dialogs.problem_rows(view.problems[0])
         if dialog is None:
-            return _("This needs your attention"), dialogs.problem_rows(
-                view.problems[0]
-            )
+            return _("Done"), news_rows(view.news[0])
         return dialog.title, self._dialog_rows(dialog, is_compact=is_compact)
 
     def _dialog_rows(  # noqa: PLR0911 - one return for each kind of dialog
@@ -284,6 +290,10 @@ class Shell:
                 return tor_rows(view)
             case Action.QUIT:
                 return dialogs.quit_rows(view)
+            case Action.ACCOUNT:
+                return account_rows(view, is_compact=is_compact)
+            case Action.FORGET | Action.BURN | Action.BLOCK if dialog.subject:
+                return question_rows(dialog.kind, dialog.subject, keep=view.keep)
             case Action.NEW_KEY if view.current is not None:
                 name, contact = (
                     wording.nick(view.current),

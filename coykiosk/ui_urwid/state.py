@@ -9,9 +9,13 @@ from datetime import datetime
 from typing import Final, assert_never
 
 from coykiosk.contract import (
+    AccountConnecting,
+    AccountForgotten,
     AccountOffline,
     AccountOnline,
+    BlockedChanged,
     BridgesSet,
+    BurnAccount,
     ChatChanged,
     CircuitKnown,
     Closed,
@@ -28,6 +32,7 @@ from coykiosk.contract import (
     MessageState,
     MessageStateChanged,
     OpenChat,
+    PasswordChanged,
     PracticeAdvanced,
     PracticeReady,
     Protection,
@@ -43,7 +48,8 @@ from coykiosk.contract import (
 )
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ui_urwid import steps
-from coykiosk.ui_urwid.steps import chat_of, chat_shown, with_chat
+from coykiosk.ui_urwid.leaving import after_upkeep, without
+from coykiosk.ui_urwid.steps import at_the_door, chat_of, chat_shown, with_chat
 from coykiosk.ui_urwid.view import ChatView, Line, Page, TorPhase, TorView, ViewState
 
 __all__ = ["reduce"]
@@ -77,8 +83,11 @@ def reduce(  # noqa: PLR0911 - one return for each kind of event
             | AccountOffline()
         ):
             return _after_account_event(state, event)
+        case AccountConnecting() | PasswordChanged() | AccountForgotten():
+            return after_upkeep(state, event)
         case (
             ContactAsked()
+            | BlockedChanged()
             | ChatChanged()
             | MessageAccepted()
             | MessageStateChanged()
@@ -172,7 +181,7 @@ def _after_account_event(  # noqa: PLR0911 - one return for each event
             state = steps.puzzle_left(state)
             return replace(state, tried=(*state.tried, event))
         case EnrolmentCancelled():
-            return _at_the_door(state)
+            return at_the_door(state)
         case AccountOnline():
             return _online(state, event)
         case AccountOffline():
@@ -183,7 +192,7 @@ def _after_account_event(  # noqa: PLR0911 - one return for each event
 
 def _online(state: ViewState, event: AccountOnline) -> ViewState:
     page = state.page
-    if page not in {Page.CHAT, Page.CLOSING, Page.CLOSED}:
+    if page not in {Page.CHAT, Page.LEAVING, Page.CLOSING, Page.CLOSED}:
         page = Page.WHO
     return replace(
         state,
@@ -205,23 +214,6 @@ def _offline(state: ViewState, event: AccountOffline) -> ViewState:
     return replace(state, page=page, account=account, offline=event, circuit=None)
 
 
-def _at_the_door(state: ViewState) -> ViewState:
-    """Return to the screen that the program began with."""
-    if state.vault_open:
-        page = Page.SIGNING_IN
-    else:
-        page = Page.UNLOCK if state.vault_exists else Page.START
-    return replace(
-        state,
-        page=page,
-        step=None,
-        step_server="",
-        puzzle=None,
-        cancelling=False,
-        unlocking=False,
-    )
-
-
 def _failed(
     state: ViewState, error: UserError, during: type[Command] | None
 ) -> ViewState:
@@ -236,7 +228,10 @@ def _failed(
         tor = replace(state.tor, trouble=error, stuck_at=state.tor.percent)
         state = replace(state, tor=tor)
     if during is CreateAccount and state.page in {Page.PROGRESS, Page.PUZZLE}:
-        state = _at_the_door(state)
+        state = at_the_door(state)
+    if during is BurnAccount and state.page is Page.LEAVING:
+        # It goes on as it was: it is being signed in again now.
+        state = replace(state, page=Page.WHO, is_burning=False, online=None)
     problems = (*state.problems, error)[-MAX_PROBLEMS:]
     return replace(state, problems=problems)
 
@@ -244,6 +239,7 @@ def _failed(
 def _after_chat_event(
     state: ViewState,
     event: ContactAsked
+    | BlockedChanged
     | ChatChanged
     | MessageAccepted
     | MessageStateChanged
@@ -255,6 +251,8 @@ def _after_chat_event(
             known = bare in state.requests or len(state.requests) >= MAX_REQUESTS
             requests = state.requests if known else (*state.requests, bare)
             return replace(state, requests=requests)
+        case BlockedChanged(contacts=contacts):
+            return without(state, contacts)
         case ChatChanged():
             return _chat_changed(state, event)
         case MessageAccepted(chat, message_id, text, at, delivery, protection):

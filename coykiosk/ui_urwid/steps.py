@@ -12,6 +12,7 @@ from coykiosk.ui_urwid.view import ChatView, Page, ViewState
 
 __all__ = [
     "address_is_being_typed",
+    "at_the_door",
     "bridges_answered",
     "bridges_asked_for",
     "bridges_closed",
@@ -24,6 +25,8 @@ __all__ = [
     "creation_started",
     "door_chosen",
     "door_shown",
+    "leaving_started",
+    "news_read",
     "problem_read",
     "puzzle_left",
     "request_answered",
@@ -42,6 +45,23 @@ def with_chat(state: ViewState, view: ChatView) -> ViewState:
     """Put a chat into the state."""
     chats = MappingProxyType({**state.chats, view.contact: view})
     return replace(state, chats=chats)
+
+
+def at_the_door(state: ViewState) -> ViewState:
+    """Return to the screen that the program began with."""
+    if state.vault_open:
+        page = Page.SIGNING_IN
+    else:
+        page = Page.UNLOCK if state.vault_exists else Page.START
+    return replace(
+        state,
+        page=page,
+        step=None,
+        step_server="",
+        puzzle=None,
+        cancelling=False,
+        unlocking=False,
+    )
 
 
 def creation_started(state: ViewState, *, keep: bool) -> ViewState:
@@ -139,6 +159,16 @@ def bridges_asked_for(state: ViewState) -> ViewState:
 def bridges_answered(state: ViewState, problem: UserError | None) -> ViewState:
     """The session took what the person wanted, or says why it did not."""
     return replace(state, bridges_sent=False, bridges_problem=problem)
+
+
+def news_read(state: ViewState) -> ViewState:
+    """What was done has been read."""
+    return replace(state, news=state.news[1:])
+
+
+def leaving_started(state: ViewState, *, is_burning: bool) -> ViewState:
+    """The person wants their account forgotten, or burnt."""
+    return replace(state, page=Page.LEAVING, is_burning=is_burning)
 
 
 def closing(state: ViewState) -> ViewState:

@@ -11,6 +11,7 @@ from enum import Enum, auto
 from types import MappingProxyType
 
 from coykiosk.contract import (
+    AccountForgotten,
     AccountOffline,
     AccountOnline,
     ChatPhase,
@@ -19,6 +20,7 @@ from coykiosk.contract import (
     EnrolmentStep,
     Jid,
     MessageState,
+    PasswordChanged,
     PracticeStep,
     Protection,
     Puzzle,
@@ -41,6 +43,8 @@ class Page(Enum):
     SIGNING_IN = auto()
     WHO = auto()
     CHAT = auto()
+    LEAVING = auto()
+    """The account is being burnt or forgotten."""
     CLOSING = auto()
     CLOSED = auto()
 
@@ -138,10 +142,14 @@ class ViewState:
     online: AccountOnline | None = None
     offline: AccountOffline | None = None
     """Set while there is no connection, with the reason."""
+    is_burning: bool = False
+    """While the account goes: its server is asked to delete it as well."""
     circuit: CircuitKnown | None = None
     requests: tuple[Jid, ...] = ()
     chats: Mapping[Jid, ChatView] = field(default_factory=lambda: MappingProxyType({}))
     """By bare address, in the order in which they began."""
+    blocked: tuple[Jid, ...] = ()
+    """Those of whom the account shows nothing."""
     current: Jid | None = None
     """The chat that the chat page shows."""
     wanted: Jid | None = None
@@ -150,6 +158,8 @@ class ViewState:
     address_problem: UserError | None = None
     problems: tuple[UserError, ...] = ()
     """Waiting to be read, oldest first."""
+    news: tuple[AccountForgotten | PasswordChanged, ...] = ()
+    """What was done, waiting to be read, oldest first."""
 
     @property
     def chat(self) -> ChatView | None:

@@ -13,6 +13,7 @@ import urwid
 from coykiosk.contract import Secret
 from coykiosk.text import _, describe, ngettext
 from coykiosk.ui_urwid import wording
+from coykiosk.ui_urwid.account_rows import leaving_rows
 from coykiosk.ui_urwid.actions import Where
 from coykiosk.ui_urwid.dialogs import Rows, gap, words_box
 from coykiosk.ui_urwid.passphrase import PassphraseField
@@ -28,6 +29,16 @@ _ROOMY_ROWS: Final = 18
 _KEEP_NOTHING: Final = _("new anonymous account, nothing kept: gone when you quit")
 _DOOR_CHOICE: Final = ("F9", _("an invitation, or a server of your own choice"))
 _KEEP_NOTHING_SHORT: Final = _("new account, nothing kept")
+
+
+_PLACES: Final = {
+    Page.UNLOCK: Where.UNLOCK,
+    Page.PROGRESS: Where.PROGRESS,
+    Page.SIGNING_IN: Where.SIGNING_IN,
+    Page.LEAVING: Where.LEAVING,
+    Page.CLOSING: Where.CLOSING,
+    Page.CLOSED: Where.CLOSING,
+}
 
 
 class Judgement(Enum):
@@ -58,19 +69,9 @@ class WelcomePage:
 
     def where(self, state: ViewState) -> Where:
         """Return which bindings apply."""
-        match state.page:
-            case Page.START:
-                return Where.START_WORDS if self.own.is_empty else Where.START_OWN
-            case Page.UNLOCK:
-                return Where.UNLOCK
-            case Page.PROGRESS:
-                return Where.PROGRESS
-            case Page.SIGNING_IN:
-                return Where.SIGNING_IN
-            case Page.CLOSING | Page.CLOSED:
-                return Where.CLOSING
-            case _:
-                return Where.STARTING
+        if state.page is Page.START:
+            return Where.START_WORDS if self.own.is_empty else Where.START_OWN
+        return _PLACES.get(state.page, Where.STARTING)
 
     def field(self, state: ViewState) -> PassphraseField | None:
         """Return the field that typed text goes into."""
@@ -139,6 +140,8 @@ class WelcomePage:
                 return _progress_rows(state, is_compact=is_compact), None
             case Page.SIGNING_IN:
                 return _signing_in_rows(state), None
+            case Page.LEAVING:
+                return leaving_rows(state), None
             case Page.CLOSING | Page.CLOSED:
                 text = _("Closing: ending the chats, signing out, wiping the memory.")
                 return [gap(), urwid.Text(text)], None

@@ -7,11 +7,13 @@ one exists. The four marks and their words are the same everywhere.
 from typing import Final, assert_never
 
 from coykiosk.contract import (
+    AccountForgotten,
     AccountOffline,
     ChatPhase,
     EnrolmentStep,
     Jid,
     MessageState,
+    PasswordChanged,
     PracticeStep,
     Protection,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "gutter",
     "gutter_legend",
     "line_note",
+    "news_words",
     "nick",
     "offline_words",
     "practice_words",
@@ -178,6 +181,24 @@ def offline_words(offline: AccountOffline) -> str:
         seconds,
     ).format(n=seconds)
     return f"{told.happened} {again}"
+
+
+def news_words(news: AccountForgotten | PasswordChanged) -> str:
+    """Return what was done with an account."""
+    match news:
+        case PasswordChanged():
+            words = _("It has a new password, at {server} and here.")
+        case AccountForgotten(is_burnt=True):
+            words = _(
+                "It is burnt: {server} has deleted it, and nothing of it is left here."
+            )
+        case AccountForgotten():
+            words = _(
+                "It is forgotten: nothing of it is left here. At {server} it stays."
+            )
+        case _:
+            assert_never(news)
+    return words.format(server=_server(news.account.domainpart))
 
 
 def chat_headline(chat: ChatView) -> str:

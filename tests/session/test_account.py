@@ -14,6 +14,7 @@ from coykiosk.contract import (
     AcceptContact,
     AccountOffline,
     AccountOnline,
+    BlockedChanged,
     ChatChanged,
     ChatPhase,
     Connect,
@@ -35,7 +36,7 @@ from coykiosk.contract import (
     SendMessage,
     UnlockVault,
 )
-from coykiosk.errors import ErrorCode
+from coykiosk.errors import ErrorCode, UserError
 from coykiosk.register.servers import TlsMode
 from coykiosk.session import account
 from coykiosk.session.account import (
@@ -46,7 +47,13 @@ from coykiosk.session.account import (
     RECONNECT_DELAY_S,
     AccountSession,
 )
-from coykiosk.session.inbound import MessageIn, SubscriptionAsked
+from coykiosk.session.inbound import (
+    Inbound,
+    MessageError,
+    MessageIn,
+    PresenceIn,
+    SubscriptionAsked,
+)
 from coykiosk.session.opening import Opened, Purpose
 from coykiosk.session.strangers import MAX_STRANGERS
 from coykiosk.session.world import World
@@ -464,6 +471,69 @@ def test_someone_in_a_chat_with_us_does_not_ask_to_talk() -> None:
     events.clear()
 
     session.chats.receive(SubscriptionAsked(Jid("eve", DOMAIN)))
+
+    assert events == []
+
+
+EVE = Jid("eve", DOMAIN, "phone")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(said(EVE), id="message"),
+        pytest.param(SubscriptionAsked(EVE), id="subscription"),
+        pytest.param(PresenceIn(EVE, available=True), id="presence"),
+        pytest.param(MessageError(EVE, "1", "gone", LEAK), id="error"),
+    ],
+)
+def test_nothing_of_who_is_blocked_is_told(value: Inbound) -> None:
+    session, events = make_session()
+    session.chats.receive(said(EVE))
+    session.chats.block(EVE)
+    events.clear()
+
+    session.chats.receive(value)
+
+    assert events == []
+
+
+def test_who_is_blocked_is_told_as_it_now_is() -> None:
+    session, events = make_session()
+
+    session.chats.block(EVE)
+    session.chats.block(Jid("mallory", DOMAIN))
+    session.chats.block(EVE)
+    session.chats.unblock(EVE)
+
+    own, eve, mallory = session.jid, EVE.bare, Jid("mallory", DOMAIN)
+    assert events == [
+        BlockedChanged(own, (eve,)),
+        BlockedChanged(own, (eve, mallory)),
+        BlockedChanged(own, (eve, mallory)),
+        BlockedChanged(own, (mallory,)),
+    ]
+    assert session.record.blocked == (f"mallory@{DOMAIN}",)
+
+
+def test_chat_with_who_is_blocked_is_refused_until_they_are_let_in() -> None:
+    session, events = make_session()
+    session.chats.block(EVE)
+
+    with pytest.raises(UserError) as caught:
+        session.chats.open(EVE)
+    session.chats.unblock(EVE)
+    session.chats.open(EVE)
+
+    assert caught.value.code is ErrorCode.CONTACT_BLOCKED
+    assert isinstance(events[-1], ChatChanged)
+
+
+def test_contact_whose_key_was_met_does_not_ask_to_talk_by_asking_to_see_us() -> None:
+    session, events = make_session()
+    session.record.known[str(EVE.bare)] = (b"k" * 20,)
+
+    session.chats.receive(SubscriptionAsked(EVE))
 
     assert events == []
 

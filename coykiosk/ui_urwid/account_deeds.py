@@ -1,0 +1,92 @@
+"""What the keys do that concern one's account, or keep somebody out.
+
+Rule: as in `deeds`; what cannot be undone is asked about first.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from coykiosk.contract import (
+    BlockContact,
+    BurnAccount,
+    ChangePassword,
+    ForgetAccount,
+    Jid,
+    NewCircuit,
+    UnblockContact,
+)
+from coykiosk.text import _
+from coykiosk.ui_urwid import steps
+from coykiosk.ui_urwid.actions import Action, Where
+from coykiosk.ui_urwid.desk import Desk
+from coykiosk.ui_urwid.dialogs import Dialog
+
+__all__ = ["AccountDeeds"]
+
+_QUESTIONS: Final = {
+    Action.FORGET: _("Forget this account?"),
+    Action.BURN: _("Burn this account?"),
+    Action.BLOCK: _("Block this person?"),
+}
+
+
+class AccountDeeds:
+    """Carries out these actions on a desk."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def table(self) -> dict[Action, Callable[[], None]]:
+        """Return what each of the actions does."""
+        return {
+            Action.ACCOUNT: self._account,
+            Action.NEW_PATH: self._new_path,
+            Action.NEW_PASSWORD: self._new_password,
+            Action.FORGET: lambda: self._ask(Action.FORGET, self._desk.state.account),
+            Action.BURN: lambda: self._ask(Action.BURN, self._desk.state.account),
+            Action.BLOCK: lambda: self._ask(Action.BLOCK, self._desk.who.chosen),
+            Action.UNBLOCK: self._unblock,
+        }
+
+    def confirmed(self, dialog: Dialog) -> bool:
+        """Do what was asked about; whether it was one of these questions."""
+        desk, subject = self._desk, dialog.subject
+        if subject is None:
+            return False
+        match dialog.kind:
+            case Action.FORGET:
+                desk.state = steps.leaving_started(desk.state, is_burning=False)
+                desk.submit(ForgetAccount(subject))
+            case Action.BURN:
+                desk.state = steps.leaving_started(desk.state, is_burning=True)
+                desk.submit(BurnAccount(subject))
+            case Action.BLOCK:
+                desk.who.unchoose()
+                desk.submit(BlockContact(subject))
+            case _:
+                return False
+        return True
+
+    def _account(self) -> None:
+        if self._desk.state.account is not None:
+            title = _("Your account")
+            self._desk.open(Dialog(Where.ACCOUNT, title, Action.ACCOUNT))
+
+    def _ask(self, kind: Action, subject: Jid | None) -> None:
+        if subject is not None:
+            title = _QUESTIONS[kind]
+            self._desk.open(Dialog(Where.CONFIRM, title, kind, subject=subject))
+
+    def _new_path(self) -> None:
+        self._desk.dialog = None
+        if self._desk.state.account is not None:
+            self._desk.submit(NewCircuit(self._desk.state.account))
+
+    def _new_password(self) -> None:
+        self._desk.dialog = None
+        if self._desk.state.account is not None:
+            self._desk.submit(ChangePassword(self._desk.state.account))
+
+    def _unblock(self) -> None:
+        if self._desk.who.chosen is not None:
+            self._desk.submit(UnblockContact(self._desk.who.chosen))
