@@ -272,6 +272,109 @@ def test_close_wipes_the_profile_and_gives_the_lock_back(
     assert names_in(path) == ["quiet"]
 
 
+# --- forgetting one account -----------------------------------------------------------
+
+
+def test_forgotten_account_is_wiped_and_out_of_the_file(room: Room, path: Path) -> None:
+    records = [make_record(name, pending=False) for name in ("first", "second")]
+
+    async def main() -> None:
+        async with room.keeping(quick_vault(path)) as keeping:
+            await keeping.create(Secret(WORDS))
+            keeping.profile.accounts += records
+            await keeping.save()
+            await keeping.forget(records[0])
+            assert not records[0].password
+            assert not records[0].otr_key
+            assert records[1].password
+            assert keeping.is_kept
+
+    run_leaping(main)
+
+    assert names_in(path) == ["second"]
+
+
+@pytest.mark.parametrize("is_new", [True, False], ids=["new", "older"])
+def test_vault_goes_with_the_last_account(
+    room: Room, path: Path, *, is_new: bool
+) -> None:
+    if not is_new:
+        vault = quick_vault(path)
+        vault.create(Secret(WORDS), make_profile("quiet"))
+        vault.close()
+
+    async def main() -> None:
+        async with room.keeping(quick_vault(path)) as keeping:
+            if is_new:
+                await keeping.create(Secret(WORDS))
+                keeping.profile.accounts.append(make_record("quiet"))
+            else:
+                await keeping.unlock(Secret(WORDS))
+            await keeping.forget(keeping.profile.accounts[0])
+            assert not keeping.has_vault
+            # and there is room for another
+            keeping.refuse_new_vault()
+            await keeping.create(Secret("another passphrase"))
+            await keeping.discard()
+
+    run_leaping(main)
+
+    assert not path.exists()
+
+
+def test_vault_stays_for_an_account_that_may_exist(room: Room, path: Path) -> None:
+    """Its password is nowhere else."""
+
+    async def main() -> None:
+        async with room.keeping(quick_vault(path)) as keeping:
+            await keeping.create(Secret(WORDS))
+            keeping.profile.accounts += [
+                make_record("unanswered", pending=True),
+                make_record("quiet", pending=False),
+            ]
+            await keeping.forget(keeping.profile.accounts[1])
+
+    run_leaping(main)
+
+    assert names_in(path) == ["unanswered"]
+
+
+def test_account_is_not_wiped_under_the_hands_of_a_save(room: Room, path: Path) -> None:
+    record = make_record("quiet", pending=False)
+    wiped_during_save = []
+    gate = threading.Event()
+
+    async def main() -> None:
+        vault = quick_vault(path)
+        async with room.keeping(vault) as keeping:
+            await keeping.create(Secret(WORDS))
+            keeping.profile.accounts += [record, make_record("other", pending=False)]
+            save = vault.save
+
+            def slow(content: Profile) -> None:
+                assert gate.wait(20)
+                wiped_during_save.append(not record.password)
+                save(content)
+
+            vault.save = slow  # type: ignore[method-assign]  # for this test
+            loop = asyncio.get_running_loop()
+            saving = loop.create_task(keeping.save())
+            await asyncio.sleep(0)
+            forgetting = loop.create_task(keeping.forget(record))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            gate.set()
+            await asyncio.wait([saving, forgetting])
+            saving.result()
+            forgetting.result()
+
+    run_leaping(main)
+
+    assert wiped_during_save == [False, False]
+    assert not record.password
+    assert names_in(path) == ["other"]
+
+
 # --- cancelled while the disk is busy ---------------------------------------------------
 
 
