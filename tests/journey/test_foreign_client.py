@@ -141,6 +141,7 @@ def test_we_ask_and_the_server_sees_nothing_of_what_is_said(
     mcabber.end_otr()
     kiosk.wait_for("ended the encryption", within_s=60)
     kiosk.press("f9")
+    kiosk.wait_for(ENCRYPTED, within_s=60)
     mcabber.wait_otr()
     say(kiosk, later)
     mcabber.wait_for(later)

@@ -45,12 +45,13 @@ def test_account_is_renewed_and_then_burnt(
 
     first.press("f4")
     first.wait_for("Your account")
-    first.press("n")
+    first.type("n")
     first.wait_for("signing in", within_s=30)
     first.wait_for("online, onion", within_s=60)
     say(first, friend)
     say(friend, first)
-    first.press("f4", "p")
+    first.press("f4")
+    first.type("p")
     first.wait_for("It has a new password", within_s=60)
     first.press("enter")
     assert quit_program(first) == 0
@@ -63,7 +64,8 @@ def test_account_is_renewed_and_then_burnt(
     assert again.wait_for(ONLINE, within_s=90)[1] == localpart
     friend.press("f9")
     again.wait_for(ENCRYPTED, within_s=60)
-    again.press("f4", "b")
+    again.press("f4")
+    again.type("b")
     again.wait_for("cannot be undone")
     again.press("enter")
     again.wait_for("It is burnt: .* has deleted it", within_s=120)
@@ -85,7 +87,8 @@ def test_account_that_is_forgotten_stays_at_its_server(
     localpart = make_account(terminal).partition("@")[0]
     terminal.wait_for(WHO)
 
-    terminal.press("f4", "f")
+    terminal.press("f4")
+    terminal.type("f")
     terminal.wait_for("cannot be undone")
     terminal.press("enter")
     terminal.wait_for("It is forgotten", within_s=60)
