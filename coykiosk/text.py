@@ -162,7 +162,7 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
     ),
     ErrorCode.PASSWORD_UNSURE: Sentences(
         _("{server} has not said whether it took the new password."),
-        _("Both are kept, and the next sign-in finds out; F4 and then P asks again."),
+        _("Both are kept, and one of them signs you in; F4 and then P asks again."),
     ),
     # --- vault
     ErrorCode.VAULT_WRONG_PASSPHRASE: Sentences(

@@ -14,7 +14,7 @@ on over the next, if the server lets it (`absence`); nobody but the server notic
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import Final
 from xml.etree import ElementTree as ET
 
 from coykiosk.contract import (
@@ -31,20 +31,19 @@ from coykiosk.register.servers import Route
 from coykiosk.session import passwords
 from coykiosk.session.absence import Absence
 from coykiosk.session.chats import Chats
-from coykiosk.session.devices import SendOtr
 from coykiosk.session.enrol import NewAccount
 from coykiosk.session.opening import Opened, OpeningError, OpeningReason, Purpose
 from coykiosk.session.outcomes import to_user_error
 from coykiosk.session.reaching import reach
 from coykiosk.session.requests import Request
 from coykiosk.session.resumption import Resumption
-from coykiosk.session.seen import TellPresence
+from coykiosk.session.sending import put, say_goodbye
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.upkeep import Upkeep
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 
-__all__ = ["AccountSession", "is_unknown", "say_goodbye"]
+__all__ = ["AccountSession", "is_unknown"]
 
 OPENING_LIMIT_S: Final = 90.0
 """A sign-in over Tor that takes longer than this is given up."""
@@ -55,7 +54,6 @@ RECONNECT_DELAY_S: Final = 8.0
 FIRST_CONTACT_DELAY_S: Final = (2.0, 8.0)
 """A new account is still for this long: made and talking within one second
 would be a robot's pattern."""
-GOODBYE_LIMIT_S: Final = 3.0
 _UNKNOWN: Final = "not-authorized"  # RFC 6120, section 6.5.10
 
 
@@ -219,7 +217,7 @@ class AccountSession:
                 group.create_task(self.upkeep.went_online(self._accepted))
                 self._absence.opened(
                     opened,
-                    lambda sent: _put(stream, sent),
+                    lambda sent: put(stream, sent),
                     ask_not_before=self._ask_not_before,
                 )
                 await stream.run()
@@ -272,7 +270,9 @@ class AccountSession:
     async def take_new_path(self) -> None:
         """Connect again at once, over another circuit; the chats go on.
 
-        Every connection has a circuit of its own, so it is enough to make another.
+        Every connection has a circuit of its own, so it is enough to make another. It
+        goes on with the session of this one, if the server can do that: then this one
+        just ends, without the goodbye that would end the session.
         """
         stream = self._stream
         if stream is None:
@@ -280,7 +280,11 @@ class AccountSession:
             return
         self._wants_new_path = True
         self._world.publish(AccountConnecting(self.jid))
-        await say_goodbye(stream)
+        if stream.suspend(self._world.now()) is None:
+            await say_goodbye(stream)
+        else:
+            lost = UserError(ErrorCode.CONNECTION_LOST, server=self._record.domain)
+            stream.exception(lost)
 
     async def close(self) -> None:
         """End every OTR chat and the stream, politely but not for long."""
@@ -319,25 +323,6 @@ def is_unknown(error: OpeningError) -> bool:
     """Whether the server says that it does not know this name and password."""
     is_refused = error.reason is OpeningReason.LOGIN_REFUSED
     return is_refused and error.condition == _UNKNOWN
-
-
-async def say_goodbye(stream: XmppStream) -> None:
-    """Close a stream politely, but not for long."""
-    try:
-        async with asyncio.timeout(GOODBYE_LIMIT_S):
-            await stream.close()
-    except (TimeoutError, UserError):
-        stream.abort()
-
-
-def _put(stream: XmppStream, sent: SendOtr | TellPresence) -> None:
-    match sent:
-        case SendOtr(to=to, body=body, stanza_id=stanza_id):
-            stream.send_message(to, body, message_id=stanza_id)
-        case TellPresence(to=to, available=available):
-            stream.tell_presence(to, available=available)
-        case _ as unreachable:
-            assert_never(unreachable)
 
 
 def _is_cancelled() -> bool:

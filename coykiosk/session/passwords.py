@@ -1,11 +1,17 @@
 """The password of an account, and the one it may have next.
 
 Rule: a new password is in the vault beside the old one *before* the server hears of
-it, and both stay until the server has said, or a sign-in has shown, which of them it
-takes. So no cut, and no lost answer, costs the account.
+it. The old one goes when the server has taken the new one, by its word or by letting us
+in with it; the new one goes when the server has refused it. So no cut, and no lost
+answer, costs the account.
 
     settled --drawn, saved--> asked --yes, or the new one lets us in--> settled (new)
-                                +-----no, or only the old one does----> settled (old)
+                                +-----------no------------------------> settled (old)
+
+That the old one lets us in settles nothing: the request may still be on its way, on a
+connection that we have given up, or go out again with a session that goes on (XEP-0198).
+The old one is tried first all the same, because it mostly still holds then, and a
+password that a server does not know is held against us.
 """
 
 from collections.abc import Awaitable, Callable
@@ -30,23 +36,22 @@ the new password all the same."""
 def candidates(record: Account) -> tuple[Secret, ...]:
     """Return what to sign in with, the one to try first in front."""
     if record.next_password:
-        return record.next_password, record.password
+        return record.password, record.next_password
     return (record.password,)
 
 
 def settle(record: Account, password: Secret) -> Secret | None:
-    """The server takes this one of the `candidates`, so forget the other.
+    """The server takes this one of the `candidates`: if it is the new one, keep that.
 
     Returns:
-        The other one, still to be wiped: a thread that writes the vault may be
-        reading it just now. None when there was no other.
+        The old one, still to be wiped: a thread that writes the vault may be
+        reading it just now. None when nothing is settled by it.
     """
-    if not record.next_password:
+    if password is not record.next_password:
         return None
-    is_new = password is record.next_password
-    other = record.password if is_new else record.next_password
+    old = record.password
     record.password, record.next_password = password, Secret(b"")
-    return other
+    return old
 
 
 async def change(

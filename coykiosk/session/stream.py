@@ -163,10 +163,6 @@ class XmppStream(BaseXMPP):
         if not self._acks.are_expected:
             self._give(MessagesTaken((message_id,)))
 
-    def tell_presence(self, to: Jid, *, available: bool) -> None:
-        """Tell one address whether we are there; dropped when the stream is gone."""
-        self.send(stanzas.directed_presence(to, available=available))
-
     async def ask(self, request: Request, *, limit_s: float) -> ET.Element:
         """Ask our server something, and wait for its answer; see `requests.Ask`."""
         request_id = self.new_id()

@@ -51,6 +51,7 @@ def _forgotten(state: ViewState, event: AccountForgotten) -> ViewState:
         typing_address=False,
         address_problem=None,
         tried=(),
+        door=None,
         keep=True,
         vault_exists=event.vault_exists,
         vault_open=event.vault_open,

@@ -42,7 +42,6 @@ from coykiosk.session import account
 from coykiosk.session.account import (
     BACKOFF_CAP_S,
     FIRST_CONTACT_DELAY_S,
-    GOODBYE_LIMIT_S,
     OPENING_LIMIT_S,
     RECONNECT_DELAY_S,
     AccountSession,
@@ -55,6 +54,7 @@ from coykiosk.session.inbound import (
     SubscriptionAsked,
 )
 from coykiosk.session.opening import Opened, Purpose
+from coykiosk.session.sending import GOODBYE_LIMIT_S
 from coykiosk.session.strangers import MAX_STRANGERS
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account

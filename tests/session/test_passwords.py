@@ -149,29 +149,36 @@ def test_password_that_cannot_be_kept_is_dropped_before_anybody_hears_of_it() ->
     assert not record.next_password
 
 
-def test_new_password_is_tried_first() -> None:
+def test_password_that_held_last_is_tried_first_and_the_other_next() -> None:
     record = make_record(next_password=b"new")
 
     tried = candidates(record)
 
-    assert [each.reveal() for each in tried] == [b"new", b"old"]
+    assert [each.reveal() for each in tried] == [b"old", b"new"]
 
 
 def test_one_password_is_tried_once() -> None:
     assert [each.reveal() for each in candidates(make_record())] == [b"old"]
 
 
-@pytest.mark.parametrize(
-    ("index", "kept", "dropped"), [(0, b"new", b"old"), (1, b"old", b"new")]
-)
-def test_settle_keeps_what_lets_in(index: int, kept: bytes, dropped: bytes) -> None:
+def test_new_password_that_lets_in_is_the_only_one_from_then_on() -> None:
     record = make_record(next_password=b"new")
 
-    other = settle(record, candidates(record)[index])
+    old = settle(record, record.next_password)
 
-    assert other is not None
-    assert (record.password.reveal(), other.reveal()) == (kept, dropped)
+    assert old is not None
+    assert (record.password.reveal(), old.reveal()) == (b"new", b"old")
     assert not record.next_password
+
+
+def test_old_password_that_lets_in_does_not_cost_the_new_one() -> None:
+    """The request may still reach the server, and then only the new one would do."""
+    record = make_record(next_password=b"new")
+
+    assert settle(record, record.password) is None
+
+    assert record.password.reveal() == b"old"
+    assert record.next_password.reveal() == b"new"
 
 
 def test_settle_changes_nothing_when_nothing_is_open() -> None:
