@@ -33,7 +33,7 @@ def test_kiosk_tells_what_why_and_that_it_is_not_through_tor_before_it_acts(
     assert done.returncode == 1
     assert "tor              the Tor network, the only way out" in done.stdout
     assert "prosody          the XMPP server" in done.stdout
-    assert "19 packages, each checked against its hash" in done.stdout
+    assert "20 packages, each checked against its hash" in done.stdout
     assert "does not go through Tor" in done.stdout
     assert bare_machine.calls() == ["install tor prosody python3-venv"]
 
