@@ -52,6 +52,7 @@ class ErrorCode(Enum):
     CERTIFICATE_BAD = auto()  # server, reason
     LOGIN_REFUSED = auto()  # server, condition
     CONNECTION_LOST = auto()  # server
+    ACCOUNT_HELD_BACK = auto()  # server, condition
     # An account of one's own
     BURN_REFUSED = auto()  # server, condition
     BURN_NOT_ASKED = auto()  # server

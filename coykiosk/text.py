@@ -164,6 +164,10 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
         _("{server} has not said whether it took the new password."),
         _("Both are kept, and one of them signs you in; F4 and then P asks again."),
     ),
+    ErrorCode.ACCOUNT_HELD_BACK: Sentences(
+        _("{server} does not deliver what this new account writes ({condition})."),
+        _("It may later. To be sure, quit (Ctrl+Q) and make one at another server."),
+    ),
     # --- vault
     ErrorCode.VAULT_WRONG_PASSPHRASE: Sentences(
         _("These words do not open the vault."),
@@ -275,6 +279,7 @@ _FACTS: Final[dict[str, str]] = {
     "closed": _("it takes no new accounts"),
     "conflict": _("the name is taken"),
     "forbidden": _("it does not let us in"),
+    "no-answer": _("a message to itself did not arrive"),
     "not-acceptable": _("it wants something else"),
     "not-allowed": _("it does not allow that"),
     "not-authorized": _("it does not know them"),

@@ -26,6 +26,7 @@ FACTS = {
     ErrorCode.SERVER_WEB_ONLY: {"server", "url"},
     ErrorCode.SERVER_SKIPPED: {"server"},
     ErrorCode.INVITATION_REFUSED: {"server"},
+    ErrorCode.ACCOUNT_HELD_BACK: {"server", "condition"},
     ErrorCode.SERVER_UNREACHABLE: {"server"},
     ErrorCode.SERVER_SILENT: {"server"},
     ErrorCode.SERVER_CONFUSED: {"server", "reason"},

@@ -31,7 +31,9 @@ from coykiosk.register.servers import Route
 from coykiosk.session import passwords
 from coykiosk.session.absence import Absence
 from coykiosk.session.chats import Chats
+from coykiosk.session.delivery import Delivery
 from coykiosk.session.enrol import NewAccount
+from coykiosk.session.inbound import Inbound
 from coykiosk.session.opening import Opened, OpeningError, OpeningReason, Purpose
 from coykiosk.session.outcomes import to_user_error
 from coykiosk.session.reaching import reach
@@ -94,6 +96,7 @@ class AccountSession:
         self._accepted: Secret | None = None
         """The password by which the last sign-in was let in."""
         self._ask_not_before = 0.0
+        self._delivery: Delivery | None = None
 
     # --- the connection ---------------------------------------------------------
 
@@ -118,6 +121,7 @@ class AccountSession:
             self._ask_not_before = self._world.now() + self._world.uniform(
                 *FIRST_CONTACT_DELAY_S
             )
+            self._delivery = Delivery(self.jid, self._world)
         while True:
             try:
                 if opened is None:
@@ -194,7 +198,7 @@ class AccountSession:
         self._remember_pin(opened)
         stream = XmppStream(
             opened,
-            on_inbound=self.chats.receive,
+            on_inbound=self._receive,
             random_bytes=self._world.random_bytes,
         )
         stream.start()
@@ -220,8 +224,10 @@ class AccountSession:
                     lambda sent: put(stream, sent),
                     ask_not_before=self._ask_not_before,
                 )
+                trying = group.create_task(self._try_delivery(stream))
                 await stream.run()
                 keeping_time.cancel()
+                trying.cancel()
         except BaseExceptionGroup as errors:
             error = only_user_error(errors)
             if error is None:
@@ -231,6 +237,18 @@ class AccountSession:
             self._stream = None
             self._absence.begin(stream, error)
             await stream.close()
+
+    def _receive(self, value: Inbound) -> None:
+        if self._delivery is not None:
+            self._delivery.receive(value)
+        self.chats.receive(value)
+
+    async def _try_delivery(self, stream: XmppStream) -> None:
+        if self._delivery is not None:
+            await self._delivery.find_out(
+                lambda sent: put(stream, sent), not_before=self._ask_not_before
+            )
+            self._delivery = None
 
     def _remember_pin(self, opened: Opened) -> None:
         """Pin the certificate that an onion showed; another one is an alarm."""
