@@ -117,7 +117,8 @@ class Keeping:
                 await self.save()
                 return
             self.is_kept = self._is_new = False
-            self.profile = Profile(accounts=[], guard_state="")
+            bridges = self.profile.bridges  # tor goes on so, as in `discard`
+            self.profile = Profile(accounts=[], guard_state="", bridges=bridges)
             await self._blocking(self._vault.discard)
         finally:
             # In turn with the saves, one of which may be reading it now.

@@ -322,6 +322,21 @@ def test_vault_goes_with_the_last_account(
     assert not path.exists()
 
 
+def test_bridges_outlive_the_last_account(room: Room, path: Path) -> None:
+    """The next one must not be made openly, where that is what one hides."""
+    bridges = ("192.0.2.7:443 " + "A" * 40,)
+
+    async def main() -> None:
+        async with room.keeping(quick_vault(path)) as keeping:
+            await keeping.create(Secret(WORDS))
+            keeping.profile.accounts.append(make_record("quiet", pending=False))
+            keeping.profile.bridges = bridges
+            await keeping.forget(keeping.profile.accounts[0])
+            assert keeping.profile.bridges == bridges
+
+    run_leaping(main)
+
+
 def test_vault_stays_for_an_account_that_may_exist(room: Room, path: Path) -> None:
     """Its password is nowhere else."""
 
