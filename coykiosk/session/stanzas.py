@@ -291,7 +291,13 @@ def iq_error(request: StanzaBase) -> Iq:
 
 
 def _answer(request: StanzaBase, kind: str) -> Iq:
-    answer = _iq(kind, request.xml.get("id", ""))
+    stanza_id = request.xml.get("id")
+    answer = _iq(kind, stanza_id or "")
+    # Where there is none slixmpp puts one of its own, by which it would be known.
+    if stanza_id is None:
+        del answer.xml.attrib["id"]
+    else:
+        answer.xml.set("id", stanza_id)
     sender = request.xml.get("from")
     if sender is not None:
         answer.xml.set("to", sender)

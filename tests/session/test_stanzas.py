@@ -2,6 +2,7 @@ import logging
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,7 +19,7 @@ from coykiosk.session.inbound import (
     RosterReceived,
     SubscriptionAsked,
 )
-from coykiosk.session.stanzas import StanzaBase, tostring
+from coykiosk.session.stanzas import Iq, StanzaBase, tostring
 
 US = Jid("me", "a.example", "here")
 BOB = Jid("bob", "b.example", "phone")
@@ -316,3 +317,24 @@ def test_iq_error_tells_no_more_than_a_server_says_of_someone_who_is_away() -> N
         "error",
         "{urn:ietf:params:xml:ns:xmpp-stanzas}service-unavailable",
     ]
+
+
+@pytest.mark.parametrize("make", [stanzas.iq_error, stanzas.iq_result])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param("", None, id="none"),
+        pytest.param("id=''", "", id="empty"),
+        pytest.param("id='0'", "0", id="zero"),
+        pytest.param("id='&lt;&#228;&apos;'", "<ä'", id="odd"),
+    ],
+)
+def test_answer_has_the_id_of_its_request_and_none_of_its_own(
+    make: Callable[[StanzaBase], Iq], given: str, expected: str | None
+) -> None:
+    """slixmpp would put "0" where there is none, and so tell that it is slixmpp."""
+    request = stanza(f"<iq type='get' {given} from='eve@e.example/x'/>")
+
+    text = serialised(make(request))
+
+    assert ET.fromstring(text).get("id") == expected  # noqa: S314 - our own words
