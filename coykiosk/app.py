@@ -71,6 +71,9 @@ def run(settings: Settings) -> None:
         KeyboardInterrupt: a second signal came, and we did not wait any more.
         Exception: a defect; the terminal has been restored.
     """
+    # Order matters: the OpenSSL that TLS runs on is imported later, and reads this
+    # once. Settings of one machine would make our first words unlike all others'.
+    os.environ.pop("OPENSSL_CONF", None)
     path = settings.vault_path
     vault_exists = path is not None and os.path.lexists(path)
     try:
