@@ -216,7 +216,8 @@ def start_prosody(
             key=identity.key_file,
             protocol=f', protocol = "{protocol}"' if protocol else "",
             plugins=PLUGINS,
-            no_binding="" if protocol else ', "no_binding"',
+            no_binding=("" if protocol else ', "no_binding"')
+            + "".join(f', "{module}"' for module in modules),
             options=options,
             modules="".join(f', "{name}"' for name in modules),
         )

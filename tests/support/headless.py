@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 from coykiosk.contract import Command, Event, Quit
 from coykiosk.errors import ErrorCode, UserError
-from coykiosk.ports import Circuit, Hop, IsolationKey, RandomBytes, Stream
+from coykiosk.ports import Circuit, Hop, IsolationKey, RandomBytes, Stream, WallClock
 from coykiosk.register.servers import Registration, Server, TlsMode
 from coykiosk.session.kiosk import Kiosk
 from coykiosk.session.world import World
@@ -339,6 +339,7 @@ async def headless(
     *,
     vault: VaultStore | None = None,
     random_bytes: RandomBytes = os.urandom,
+    wall_clock: WallClock = lambda: datetime.now(UTC),
 ) -> AsyncIterator[Person]:
     """Run a session; on leaving it quits, and must end by itself."""
     commands: asyncio.Queue[Command] = asyncio.Queue()
@@ -361,7 +362,7 @@ async def headless(
             tor=tor,
             random_bytes=random_bytes,
             now=loop.time,
-            wall_clock=lambda: datetime.now(UTC),
+            wall_clock=wall_clock,
             run_blocking=run_blocking,
             publish=publish,
         ),

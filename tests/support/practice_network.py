@@ -26,7 +26,7 @@ class SharedPracticeNetwork:
     def __init__(self) -> None:
         self.steps: list[PracticeStep] = []
         """What it was busy with, in order."""
-        self._network = PracticeNetwork(plugins=_MODULES, extra_modules=["tap"])
+        self._network = PracticeNetwork(plugins=_MODULES, extra_modules=["tap", "said"])
         self._thread = threading.Thread(target=self._run, name="practice network")
         self._is_settled = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
