@@ -36,6 +36,7 @@ from coykiosk.session.wire import (
     SASL,
     STREAM,
     STREAM_ERRORS,
+    is_of_others,
     read_error,
     stream_header,
 )
@@ -272,6 +273,8 @@ class Negotiation:
     def _take(self, stanza: ET.Element) -> list[Output]:
         if stanza.tag == _STREAM_ERROR:
             raise self._stream_error(stanza)
+        if is_of_others(stanza, self._plan.localpart, self._plan.domain):
+            return []
         if self._binding is None:
             return self._take_in_first_stream(stanza)
         return self._take_in_second_stream(self._binding, stanza)

@@ -32,6 +32,7 @@ __all__ = [
     "ErrorParts",
     "child_names",
     "from_base64",
+    "is_of_others",
     "quoted",
     "read_error",
     "stream_header",
@@ -156,3 +157,17 @@ def child_names(element: ET.Element, namespace: str) -> set[str]:
         for child in element
         if child.tag.startswith(prefix)
     }
+
+
+def is_of_others(stanza: ET.Element, localpart: str, domain: str) -> bool:
+    """Whether it answers a request, and is neither our server's nor our account's.
+
+    To believe it, ids that nobody can guess would have to be trusted alone (RFC 6120,
+    section 8.2.3: who answers is who was asked).
+    """
+    sender = stanza.get("from")
+    is_iq = stanza.tag == "{" + CLIENT + "}iq"
+    if sender is None or not is_iq or stanza.get("type") not in ("result", "error"):
+        return False
+    bare = sender.lower().partition("/")[0]
+    return bare not in (domain.lower(), f"{localpart}@{domain}".lower())

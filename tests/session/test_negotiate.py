@@ -1,5 +1,5 @@
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -997,3 +997,50 @@ def test_starttls_ends_without_tls_when_the_server_does_anything_but_proceed(
         start_tls.receive(server.receive(start_tls.start()))
 
     assert caught.value.reason is reason
+
+
+# --- answers of others -----------------------------------------------------------------
+
+
+def from_another(sender: str) -> Callable[[str, str], str]:
+    bind = "urn:ietf:params:xml:ns:xmpp-bind"
+    jid = f"<bind xmlns='{bind}'><jid>someone@{DOMAIN}/x</jid></bind>"
+
+    def answer(stanza_id: str, _text: str) -> str:
+        return f"<iq type='result' id='{stanza_id}' from='{sender}'>{jid}</iq>"
+
+    return answer
+
+
+STRANGERS = ["eve@e.example/x", f"eve@{DOMAIN}", "e.example", "", "@", "someone@e"]
+
+
+@pytest.mark.parametrize("sender", STRANGERS)
+def test_negotiate_takes_no_answer_of_others_about_the_account(sender: str) -> None:
+    server = PureServer(accounts=LOGGED_IN, on_register=from_another(sender))
+
+    talk = converse(make_plan(), server)
+
+    assert talk.reached == []
+    assert len(talk.flights) == 1  # no proof goes out
+
+
+@pytest.mark.parametrize("sender", STRANGERS)
+def test_negotiate_takes_no_session_from_others(sender: str) -> None:
+    server = PureServer(accounts=LOGGED_IN, on_bind=from_another(sender))
+
+    talk = converse(make_plan(Purpose.LOG_IN), server)
+
+    assert talk.done is None
+    assert talk.error is None
+
+
+@pytest.mark.parametrize(
+    "sender", [DOMAIN, DOMAIN.upper(), f"Someone@{DOMAIN}", f"someone@{DOMAIN}/x"]
+)
+def test_negotiate_takes_the_answers_of_its_server_and_its_account(sender: str) -> None:
+    server = PureServer(accounts=LOGGED_IN, on_bind=from_another(sender))
+
+    talk = converse(make_plan(Purpose.LOG_IN), server)
+
+    assert talk.done is not None
