@@ -229,6 +229,9 @@ class XmppStream(BaseXMPP):
             self._take_all()
             if self._reader.is_ended:
                 break
+            # Whoever asks without taking our answers is not read any further, or the
+            # answers would fill our memory; in the end the connection counts as dead.
+            await self._stream.drain()
             data = await self._stream.read()
             if not data:
                 break

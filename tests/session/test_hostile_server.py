@@ -74,6 +74,8 @@ class Trap:
     """What the client said after the attack began."""
     answers: asyncio.Event = field(default_factory=asyncio.Event)
     handlers: dict[str, Handler] = field(default_factory=dict)
+    is_deaf: bool = False
+    """From the attack on it reads nothing."""
     known: dict[str, str] = field(default_factory=dict)
     """The accounts, with their passwords."""
 
@@ -99,6 +101,14 @@ class Trap:
         finally:
             listening.cancel()
 
+    async def is_stuck(self) -> None:
+        """Wait until it gets nothing more across, or nothing is left of it."""
+        n_before, n_same = -1, 0
+        while n_same < 40:
+            n_same = n_same + 1 if self.n_sent == n_before > 0 else 0
+            n_before = self.n_sent
+            await asyncio.sleep(0.01)
+
     async def _attack(self, writer: asyncio.StreamWriter) -> None:
         if not tracemalloc.is_tracing():
             tracemalloc.start()
@@ -110,6 +120,8 @@ class Trap:
     async def _listen(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        if self.is_deaf:
+            await asyncio.Event().wait()
         while data := await reader.read(65_536):
             self.seen.append(data.decode())
             self.answers.set()
@@ -168,9 +180,18 @@ def attack(trap: Trap, identity: Identity, **handlers: Handler) -> End:
                 if trap.is_before_login or handlers:
                     return (await person.until(ServerTried)).error
                 await person.until(AccountOnline)
+                if trap.is_deaf:
+                    await trap.is_stuck()
+                    await let_time_pass(lambda: bool(person.of(AccountOffline)))
                 return (await person.until(AccountOffline)).error
 
     return End(*measured(main))
+
+
+async def let_time_pass(is_enough: Callable[[], bool]) -> None:
+    while not is_enough():
+        leap(LIMIT_S)
+        await asyncio.sleep(0.01)
 
 
 @dataclass(frozen=True)
@@ -374,6 +395,20 @@ def test_flood_of_small_things_leaves_memory_level(
     assert end.n_memory < MAX_MEMORY
     assert sum(isinstance(event, ContactAsked) for event in end.events) <= 50
     assert not any(isinstance(event, MessageReceived) for event in end.events)
+
+
+def test_server_that_asks_and_never_listens_is_left_before_the_answers_pile_up(
+    identity: Identity,
+) -> None:
+    question = b"<iq type='get' id='" + b"q" * 60_000 + b"' from='e@e.example/x'/>"
+    trap = Trap(lambda: itertools.repeat(question, 1_000), is_deaf=True)
+
+    end = attack(trap, identity)
+
+    assert end.error.code is ErrorCode.CONNECTION_LOST
+    assert_told(end.error)
+    assert end.n_memory < MAX_MEMORY
+    assert trap.n_sent < MAX_TAKEN
 
 
 INJECTED: Final = {

@@ -41,7 +41,10 @@ class LoopbackStream:
             self.is_closed = True
             self.writer.close()
         try:
-            await self.writer.wait_closed()
+            async with asyncio.timeout(1.0):  # as the real one
+                await asyncio.shield(self.writer.wait_closed())
+        except TimeoutError:
+            self.writer.transport.abort()
         except ConnectionError:
             return
 
