@@ -17,20 +17,28 @@ and which SCRAM it offers; else it stops where an answer is needed, and the rest
 follows on the same stream (`registration`, `login`, `binding`).
 """
 
-from dataclasses import dataclass, field
-from enum import Enum, auto, unique
 from typing import Final, final
 from xml.etree import ElementTree as ET
 
-from coykiosk.contract import Jid, Secret
+from coykiosk.contract import Jid
 from coykiosk.ports import RandomBytes
-from coykiosk.session.binding import BindingTalk, Bound
+from coykiosk.session.binding import BindingTalk
 from coykiosk.session.challenge import Challenge
-from coykiosk.session.failure import NegotiationError, OpeningReason, StartOverError
+from coykiosk.session.failure import NegotiationError, OpeningReason
 from coykiosk.session.login import LoginTalk
+from coykiosk.session.plan import (
+    Ask,
+    Derive,
+    Done,
+    Output,
+    Plan,
+    Purpose,
+    Registered,
+    Send,
+    SignedIn,
+)
 from coykiosk.session.registration import RegistrationTalk
-from coykiosk.session.resumption import Resumption
-from coykiosk.session.scram import ChannelBinding, Derivation
+from coykiosk.session.scram import Derivation
 from coykiosk.session.wire import (
     REGISTER_FEATURE,
     SASL,
@@ -47,102 +55,8 @@ from coykiosk.session.xmlguard import (
 )
 from coykiosk.session.xmlreader import XmlReader
 
-__all__ = [
-    "Ask",
-    "Bound",
-    "Derive",
-    "Negotiation",
-    "NegotiationError",
-    "OpeningReason",
-    "Output",
-    "Plan",
-    "Purpose",
-    "Registered",
-    "Send",
-    "SignedIn",
-    "StartOverError",
-]
+__all__ = ["Negotiation"]
 
-
-@unique
-class Purpose(Enum):
-    """What a connection is opened for."""
-
-    REGISTER = auto()
-    """Make the account, then sign in to it."""
-    LOG_IN = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """All that a negotiation has to know."""
-
-    purpose: Purpose
-    domain: str
-    localpart: str
-    password: Secret
-    """Not wiped here."""
-    is_open: bool
-    """A name and a password are known to be enough for an account."""
-    scram: tuple[str, ...]
-    """The mechanisms the server is known to offer; may be empty."""
-    binding: ChannelBinding
-    token: str = field(default="", repr=False)
-    """An invitation's; "" without one."""
-    avoid_plus: bool = False
-    """The last connection broke over channel binding."""
-    resumption: Resumption | None = None
-    """The session to go on with, if it may be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write these bytes at once, all in one."""
-
-    data: bytes = field(repr=False)
-    submits: bool = False
-    """They ask for the account: after them it may exist."""
-
-
-@dataclass(frozen=True, slots=True)
-class Derive:
-    """Run this, and give the result to `derived`; nothing else comes before."""
-
-    derivation: Derivation
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Have a person answer this; then `solve`, `another` or give up."""
-
-    challenge: Challenge
-    n_wrong: int
-    """How many answers were not taken before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Registered:
-    """The account exists."""
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """The server knows us, and has proved that it knows our password."""
-
-    channel_bound: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """The session is up; the negotiation is over."""
-
-    bound: Bound
-    reader: XmlReader
-    """With everything that was received after the binding; go on with it."""
-    channel_bound: bool
-
-
-Output = Send | Derive | Ask | Registered | SignedIn | Done
 
 _FEATURES: Final = "{" + STREAM + "}features"
 _STREAM_ERROR: Final = "{" + STREAM + "}error"

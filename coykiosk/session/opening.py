@@ -19,19 +19,23 @@ from coykiosk.ports import Dialer, IsolationKey, RandomBytes, Stream
 from coykiosk.register.servers import Registration, Route
 from coykiosk.session.binding import Bound
 from coykiosk.session.certificates import Authorities, Trust, system_authorities
-from coykiosk.session.failure import NegotiationError, OpeningReason, is_cut
-from coykiosk.session.negotiate import (
+from coykiosk.session.failure import (
+    NegotiationError,
+    OpeningReason,
+    StartOverError,
+    is_cut,
+)
+from coykiosk.session.negotiate import Negotiation
+from coykiosk.session.plan import (
     Ask,
     Derive,
     Done,
-    Negotiation,
     Output,
     Plan,
     Purpose,
     Registered,
     Send,
     SignedIn,
-    StartOverError,
 )
 from coykiosk.session.resumption import Resumption
 from coykiosk.session.scram import Derivation

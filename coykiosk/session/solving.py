@@ -14,8 +14,9 @@ from coykiosk.errors import UserError, only_error
 from coykiosk.picture import PictureRefusedError, read_picture
 from coykiosk.session.challenge import CHALLENGE_LIFE_S
 from coykiosk.session.failure import NegotiationError, OpeningReason, is_cut
-from coykiosk.session.negotiate import Ask, Negotiation, Output
+from coykiosk.session.negotiate import Negotiation
 from coykiosk.session.person import Another, Answer, Person, Solved
+from coykiosk.session.plan import Ask, Output
 from coykiosk.session.securing import read_some
 from coykiosk.session.tls import TlsStream
 

@@ -9,7 +9,16 @@ from typing import Final
 
 from coykiosk.text import _
 
-__all__ = ["Action", "Binding", "Where", "key_name"]
+__all__ = [
+    "START",
+    "TALKING",
+    "WHO_PLACES",
+    "Action",
+    "Binding",
+    "Where",
+    "here",
+    "key_name",
+]
 
 
 class Where(Enum):
@@ -51,6 +60,18 @@ class Where(Enum):
     """A question lies over the screen."""
     CONFIRM_QUIT = auto()
     CLOSING = auto()
+
+
+START: Final = frozenset({Where.START_WORDS, Where.START_OWN})
+WHO_PLACES: Final = frozenset(
+    {Where.WHO_ENTRY, Where.WHO_REQUEST, Where.WHO_CHAT, Where.WHO_BLOCKED}
+)
+TALKING: Final = WHO_PLACES | {Where.CHAT}
+
+
+def here(*places: Where) -> frozenset[Where]:
+    """Return some places, by name."""
+    return frozenset(places)
 
 
 class Action(Enum):

@@ -8,20 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coykiosk.contract import Jid, Secret
-from coykiosk.session.negotiate import (
+from coykiosk.session.failure import NegotiationError, OpeningReason, StartOverError
+from coykiosk.session.negotiate import Negotiation
+from coykiosk.session.plan import (
     Ask,
     Derive,
     Done,
-    Negotiation,
-    NegotiationError,
-    OpeningReason,
     Output,
     Plan,
     Purpose,
     Registered,
     Send,
     SignedIn,
-    StartOverError,
 )
 from coykiosk.session.scram import ChannelBinding
 from coykiosk.session.starttls import StartTls

@@ -18,7 +18,6 @@ from coykiosk.ports import IsolationKey
 from coykiosk.register.door import read_door
 from coykiosk.register.identity import draw_identity
 from coykiosk.register.servers import Registration
-from coykiosk.session.negotiate import Ask
 from coykiosk.session.opening import (
     OpeningError,
     OpeningReason,
@@ -26,6 +25,7 @@ from coykiosk.session.opening import (
     open_session,
 )
 from coykiosk.session.person import Another, Answer, Solved
+from coykiosk.session.plan import Ask
 from coykiosk.session.solving import Solve, ask_nobody
 from tests.session import ejabberd as servers
 from tests.session.conftest import Prosody, make_route, run_clean, start_prosody

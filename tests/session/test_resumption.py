@@ -12,7 +12,7 @@ from coykiosk.contract import Jid
 from coykiosk.session.acks import Acks, AcksBrokenError
 from coykiosk.session.binding import BindingTalk
 from coykiosk.session.failure import NegotiationError, OpeningReason
-from coykiosk.session.negotiate import Purpose
+from coykiosk.session.plan import Purpose
 from coykiosk.session.resumption import PATIENCE_S, Resumption
 from coykiosk.session.wire import ACKS, CLIENT, STREAM, stream_header
 from coykiosk.session.xmlguard import POST_AUTH_LIMITS
