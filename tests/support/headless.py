@@ -19,9 +19,18 @@ from typing import Final, TypeVar
 
 from coykiosk.contract import Command, Event, Quit
 from coykiosk.errors import ErrorCode, UserError
-from coykiosk.ports import Circuit, Hop, IsolationKey, RandomBytes, Stream, WallClock
+from coykiosk.ports import (
+    Circuit,
+    Hop,
+    IsolationKey,
+    RandomBytes,
+    Stream,
+    Tor,
+    WallClock,
+)
 from coykiosk.register.servers import Registration, Server, TlsMode
 from coykiosk.session.kiosk import Kiosk
+from coykiosk.session.resolvers import RESOLVERS, Resolver
 from coykiosk.session.world import World
 from coykiosk.vault.store import VaultStore
 from tests.support.loopback import LoopbackStream
@@ -335,11 +344,12 @@ class Person:
 @asynccontextmanager
 async def headless(
     servers: Sequence[Server],
-    tor: LoopbackTor,
+    tor: Tor,
     *,
     vault: VaultStore | None = None,
     random_bytes: RandomBytes = os.urandom,
     wall_clock: WallClock = lambda: datetime.now(UTC),
+    resolvers: tuple[Resolver, ...] = RESOLVERS,
 ) -> AsyncIterator[Person]:
     """Run a session; on leaving it quits, and must end by itself."""
     commands: asyncio.Queue[Command] = asyncio.Queue()
@@ -365,6 +375,7 @@ async def headless(
             wall_clock=wall_clock,
             run_blocking=run_blocking,
             publish=publish,
+            resolvers=resolvers,
         ),
         commands=commands,
     )
