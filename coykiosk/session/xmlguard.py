@@ -16,7 +16,7 @@ and what is not UTF-8. The outcome never depends on where the bytes were cut.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import Enum, IntEnum, auto
 from typing import Final, NoReturn, final
 
 __all__ = [
@@ -81,7 +81,7 @@ class Piece:
 _Scanner = Callable[[], Piece | None]
 
 
-class _State(Enum):
+class _State(IntEnum):  # hashed at every step, which an Enum does slowly
     PROLOG = auto()
     DECLARATION = auto()
     CONTENT = auto()
@@ -115,6 +115,7 @@ class XmlGuard:
         self._limits = limits
         self._buffer = bytearray()
         self._at = 0  # how far the buffer has been scanned
+        self._end = 0  # how far it may be: nothing beyond the size limit is looked at
         self._state = _State.PROLOG
         self._quote = b""
         self._depth = 0
@@ -141,6 +142,7 @@ class XmlGuard:
     def feed(self, data: bytes) -> None:
         """Take bytes; `next_piece` gives back what they complete."""
         self._buffer += data
+        self._end = min(len(self._buffer), self._limits.stanza_bytes)
 
     def next_piece(self) -> Piece | None:
         """Return the next complete piece; None when more bytes are needed.
@@ -148,7 +150,7 @@ class XmlGuard:
         Raises:
             XmlRefusedError: the guard must then not be used again.
         """
-        while self._at < self._scan_end():
+        while self._at < self._end:
             if self._state is _State.CLOSED:
                 self._drop_all()
                 break
@@ -166,11 +168,11 @@ class XmlGuard:
 
     def _in_content(self) -> None:
         found = self._find(b"<")
-        end = found if found >= 0 else self._scan_end()
+        end = found if found >= 0 else self._end
         if self._depth <= 1:
             if self._buffer[self._at : end].strip(_BLANK):
                 self._refuse("text between stanzas")
-            del self._buffer[self._at : end]  # white space is a keep-alive
+            self._drop(self._at, end)  # white space is a keep-alive
             end = self._at
         self._at = end
         if found >= 0:
@@ -204,9 +206,9 @@ class XmlGuard:
             self._refuse("too many elements")
 
     def _in_start_tag(self) -> Piece | None:
-        match = _IN_START_TAG.search(self._buffer, self._at, self._scan_end())
+        match = _IN_START_TAG.search(self._buffer, self._at, self._end)
         if match is None:
-            self._at = self._scan_end()
+            self._at = self._end
             return None
         self._at = match.end()
         mark = match.group()
@@ -228,7 +230,7 @@ class XmlGuard:
 
     def _in_quoted(self) -> None:
         found = self._find(self._quote)
-        end = found if found >= 0 else self._scan_end()
+        end = found if found >= 0 else self._end
         if self._buffer.find(b"<", self._at, end) >= 0:
             self._refuse("not well-formed")
         self._at = end
@@ -239,7 +241,7 @@ class XmlGuard:
     def _in_end_tag(self) -> Piece | None:
         found = self._find(b">")
         if found < 0:
-            self._at = self._scan_end()
+            self._at = self._end
             return None
         self._at = found + 1
         self._state = _State.CONTENT
@@ -266,14 +268,14 @@ class XmlGuard:
             self._refuse("bad XML declaration")
         # Order matters: the parser must not see a declaration, or it could read
         # the rest in another encoding than the one that was checked here.
-        del self._buffer[: found + 2]
+        self._drop(0, found + 2)
         self._at = 0
         self._has_declaration = True
         self._state = _State.PROLOG
 
     def _in_cdata_start(self) -> None:
         start = self._at - len(b"<!")
-        end = min(start + len(_CDATA_START), self._scan_end())
+        end = min(start + len(_CDATA_START), self._end)
         seen = bytes(self._buffer[start:end])
         if self._depth < 2 or not _CDATA_START.startswith(seen):  # noqa: PLR2004  # inside a stanza
             self._refuse("document type, entity or comment")
@@ -288,20 +290,16 @@ class XmlGuard:
             self._state = _State.CONTENT
         else:
             # The last two bytes may be the beginning of the end.
-            self._at = max(self._at, self._scan_end() - 2)
+            self._at = max(self._at, self._end - 2)
 
     # --- helpers -----------------------------------------------------------------
 
-    def _scan_end(self) -> int:
-        """Nothing beyond the size limit is looked at."""
-        return min(len(self._buffer), self._limits.stanza_bytes)
-
     def _find(self, wanted: bytes) -> int:
-        return self._buffer.find(wanted, self._at, self._scan_end())
+        return self._buffer.find(wanted, self._at, self._end)
 
     def _cut(self, kind: PieceKind) -> Piece:
         data = bytes(self._buffer[: self._at])
-        del self._buffer[: self._at]
+        self._drop(0, self._at)
         self._at = 0
         self._n_elements = 0
         if _CONTROL.search(data):
@@ -312,9 +310,13 @@ class XmlGuard:
             self._refuse("not UTF-8")
         return Piece(kind, data)
 
+    def _drop(self, start: int, end: int) -> None:
+        del self._buffer[start:end]
+        self._end = min(len(self._buffer), self._limits.stanza_bytes)
+
     def _drop_all(self) -> None:
         self._buffer.clear()
-        self._at = 0
+        self._at = self._end = 0
 
     def _refuse(self, reason: str) -> NoReturn:
         self._drop_all()
