@@ -51,6 +51,8 @@ class Chats:
         self._save = save
         self._our_key = otr.PrivateKey.from_bytes(record.otr_key.reveal())
         self._conversations: dict[Jid, Conversation] = {}
+        self._due: dict[Conversation, float] = {}
+        """When each wants its tick, monotonic seconds; most want none."""
         self._strangers = Strangers()
         self._seen = Seen()
         self._send: Callable[[SendOtr | TellPresence], None] | None = None
@@ -75,7 +77,8 @@ class Chats:
         self._ask_not_before = ask_not_before
         for contact, conversation in self._conversations.items():
             self._perform(
-                conversation.went_online(self._world.now(), ask_at=ask_not_before)
+                conversation,
+                conversation.went_online(self._world.now(), ask_at=ask_not_before),
             )
             self._be_seen(contact)
 
@@ -84,13 +87,13 @@ class Chats:
         self._send = None
         self._seen.forget()
         for conversation in self._conversations.values():
-            self._perform(conversation.went_offline())
+            self._perform(conversation, conversation.went_offline())
 
     def suspended(self) -> None:
         """The connection is gone, and may go on: what is under way stays so."""
         self._send = None
         for conversation in self._conversations.values():
-            self._perform(conversation.suspended())
+            self._perform(conversation, conversation.suspended())
 
     def resumed(self, send: Callable[[SendOtr | TellPresence], None]) -> None:
         """The connection goes on: nothing was lost on it, either way.
@@ -100,13 +103,13 @@ class Chats:
         """
         self._send = send
         for contact, conversation in self._conversations.items():
-            self._perform(conversation.resumed(self._world.now()))
+            self._perform(conversation, conversation.resumed(self._world.now()))
             self._be_seen(contact)  # the server has kept who saw us
 
     def end(self) -> None:
         """End OTR in every chat, and tell the other ends."""
         for contact, conversation in self._conversations.items():
-            self._perform(conversation.end(self._world.now()))
+            self._perform(conversation, conversation.end(self._world.now()))
             self._be_seen(contact)
 
     # --- what the person wants ----------------------------------------------------
@@ -128,9 +131,10 @@ class Chats:
             conversation = self._make(contact)
             if self._send is not None:
                 self._perform(
-                    conversation.went_online(now, ask_at=self._ask_not_before)
+                    conversation,
+                    conversation.went_online(now, ask_at=self._ask_not_before),
                 )
-        self._perform(conversation.open(now, ask_at=self._ask_not_before))
+        self._perform(conversation, conversation.open(now, ask_at=self._ask_not_before))
 
     def refuse(self, contact: Jid) -> None:
         """Hear nothing more of a stranger in this session."""
@@ -146,9 +150,10 @@ class Chats:
         contact = contact.bare
         conversation = self._conversations.get(contact)
         if conversation is not None:
-            self._perform(conversation.end(self._world.now()))
+            self._perform(conversation, conversation.end(self._world.now()))
             self._be_seen(contact)
             del self._conversations[contact]
+            self._due.pop(conversation, None)
         self._strangers.accept(contact)
         if str(contact) not in self._record.blocked:
             self._record.blocked = (*self._record.blocked, str(contact))
@@ -177,16 +182,20 @@ class Chats:
     def say(self, chat: Jid, text: str) -> None:
         """Take a text for a chat; it waits until the chat is encrypted."""
         at = self._world.wall_clock()
-        self._perform(self._conversation(chat).send(text, self._world.now(), at))
+        conversation = self._conversation(chat)
+        self._perform(conversation, conversation.send(text, self._world.now(), at))
 
     def restart_encryption(self, chat: Jid) -> None:
         """Ask the contact for OTR again."""
-        self._perform(self._conversation(chat).restart(self._world.now()))
+        conversation = self._conversation(chat)
+        self._perform(conversation, conversation.restart(self._world.now()))
 
     def accept_new_key(self, chat: Jid, fingerprint: bytes) -> None:
         """Take the contact's new key for theirs, if it is still this one."""
         conversation = self._conversation(chat)
-        self._perform(conversation.accept_new_key(fingerprint, self._world.now()))
+        self._perform(
+            conversation, conversation.accept_new_key(fingerprint, self._world.now())
+        )
         self._be_seen(chat.bare)
 
     def _conversation(self, chat: Jid) -> Conversation:
@@ -214,8 +223,8 @@ class Chats:
             for telling in self._seen.show_to(contact, devices):
                 self._send(telling)
 
-    def _perform(self, effects: Iterable[Effect]) -> None:
-        """Carry out what a conversation wants, in order."""
+    def _perform(self, conversation: Conversation, effects: Iterable[Effect]) -> None:
+        """Carry out what a conversation wants, in order, and note its next tick."""
         for effect in effects:
             match effect:
                 case SendOtr():
@@ -228,21 +237,29 @@ class Chats:
                         self._save()
                 case _:
                     self._world.publish(effect)
+        due = conversation.deadline()
+        if due == self._due.get(conversation):
+            return
+        if due is None:
+            del self._due[conversation]
+        else:
+            self._due[conversation] = due
         self._changed.set()
 
     async def keep_time(self) -> None:
         """Give each conversation its tick when it is due."""
         while True:
             self._changed.clear()
-            deadlines = (chat.deadline() for chat in self._conversations.values())
-            due = min((at for at in deadlines if at is not None), default=None)
+            due = min(self._due.values(), default=None)
             delay = None if due is None else max(0.0, due - self._world.now())
             try:
                 async with asyncio.timeout(delay):
                     await self._changed.wait()
             except TimeoutError:
-                for conversation in tuple(self._conversations.values()):
-                    self._perform(conversation.tick(self._world.now()))
+                now = self._world.now()
+                late = [each for each, at in self._due.items() if at <= now]
+                for conversation in late:
+                    self._perform(conversation, conversation.tick(now))
 
     # --- what comes in ------------------------------------------------------------
 
@@ -257,10 +274,11 @@ class Chats:
                 conversation = self._conversations.get(sender.bare)
                 now = self._world.now()
                 if conversation is not None:
-                    self._perform(conversation.bounced(stanza_id, condition, now))
+                    self._perform(
+                        conversation, conversation.bounced(stanza_id, condition, now)
+                    )
             case MessagesTaken(message_ids=stanza_ids):
-                for conversation in self._conversations.values():
-                    self._perform(conversation.taken(stanza_ids))
+                self._on_taken(stanza_ids)
             case SubscriptionAsked(sender=sender):
                 contact = sender.bare
                 is_known = str(contact) in self._record.known
@@ -283,6 +301,11 @@ class Chats:
             case _:
                 return False
 
+    def _on_taken(self, stanza_ids: tuple[str, ...]) -> None:
+        for conversation in self._conversations.values():
+            if effects := conversation.taken(stanza_ids):
+                self._perform(conversation, effects)
+
     def _on_message(self, message: MessageIn) -> None:
         contact = message.sender.bare
         if message.is_copy or contact == self._account:
@@ -296,7 +319,9 @@ class Chats:
             return
         now = self._world.now()
         at = self._world.wall_clock().astimezone(UTC)
-        self._perform(conversation.receive(message.sender, message.body, now, at))
+        self._perform(
+            conversation, conversation.receive(message.sender, message.body, now, at)
+        )
         self._be_seen(contact)
 
     def _on_stranger(self, contact: Jid) -> None:

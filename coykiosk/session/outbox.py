@@ -142,6 +142,8 @@ class Outbox:
 
     def taken(self, stanza_ids: Iterable[str]) -> list[MessageStateChanged]:
         """The server has these stanzas: a text is sent when it has all of its."""
+        if not self._untaken:
+            return []  # as in most chats most of the time
         stanza_ids = frozenset(stanza_ids)
         sent = []
         for message_id, untaken in tuple(self._untaken.items()):
