@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.bench import first_paint, memory, one_action, otr, round_trips
+from tests.bench import first_paint, load, memory, one_action, otr, round_trips
 from tests.bench.table import Report, table
 
 _MEASURES: Final[Mapping[str, Callable[[], Report]]] = {
@@ -18,6 +18,7 @@ _MEASURES: Final[Mapping[str, Callable[[], Report]]] = {
     "one-action": one_action.measure,
     "round-trips": round_trips.measure,
     "memory": memory.measure,
+    "load": load.measure,
     "otr": otr.measure,
 }
 
