@@ -118,10 +118,13 @@ class AccountSession:
             self.chats.tell_blocked()
         if new is not None:
             opened, self._isolation_key = new.opened, new.isolation_key
-            self._ask_not_before = self._world.now() + self._world.uniform(
-                *FIRST_CONTACT_DELAY_S
+            now = self._world.now()
+            still_s = self._world.uniform(*FIRST_CONTACT_DELAY_S)
+            self._ask_not_before = now + still_s
+            # Before anybody is written to, always: what is said first is one order.
+            self._delivery = Delivery(
+                self.jid, self._world, not_before=now + still_s / 2
             )
-            self._delivery = Delivery(self.jid, self._world)
         while True:
             try:
                 if opened is None:
@@ -245,9 +248,7 @@ class AccountSession:
 
     async def _try_delivery(self, stream: XmppStream) -> None:
         if self._delivery is not None:
-            await self._delivery.find_out(
-                lambda sent: put(stream, sent), not_before=self._ask_not_before
-            )
+            await self._delivery.find_out(lambda sent: put(stream, sent))
             self._delivery = None
 
     def _remember_pin(self, opened: Opened) -> None:

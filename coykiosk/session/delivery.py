@@ -25,11 +25,13 @@ class Delivery:
     Args:
         account: Our bare address.
         world: The clocks, chance, and whom to tell.
+        not_before: When the account may write for the first time, monotonic seconds.
     """
 
-    def __init__(self, account: Jid, world: World) -> None:
+    def __init__(self, account: Jid, world: World, *, not_before: float) -> None:
         self._server = account.domainpart
         self._world = world
+        self._not_before = not_before
         self._test = SelfTest(account, world.random_bytes)
         self._verdict: Verdict | None = None
         self._has_verdict = asyncio.Event()
@@ -41,17 +43,13 @@ class Delivery:
             self._verdict = verdict
             self._has_verdict.set()
 
-    async def find_out(
-        self, send: Callable[[SendOtr], None], *, not_before: float
-    ) -> None:
+    async def find_out(self, send: Callable[[SendOtr], None]) -> None:
         """Try, and tell if the account is of no use; ends with the stream at the latest.
 
         Args:
             send: Puts an OTR message on the stream.
-            not_before: When the account may write for the first time, monotonic
-                seconds.
         """
-        await asyncio.sleep(max(0.0, not_before - self._world.now()))
+        await asyncio.sleep(max(0.0, self._not_before - self._world.now()))
         send(self._test.message())
         try:
             async with asyncio.timeout(SELF_TEST_LIMIT_S):

@@ -44,7 +44,7 @@ def find_out(answer: Callable[[SendOtr], Inbound | None]) -> tuple[list[Event], 
     async def main() -> float:
         began = asyncio.get_running_loop().time()
         sent_at = -1.0
-        delivery = Delivery(ME.bare, make_world(events))
+        delivery = Delivery(ME.bare, make_world(events), not_before=began + 5)
 
         def send(message: SendOtr) -> None:
             nonlocal sent_at
@@ -54,7 +54,7 @@ def find_out(answer: Callable[[SendOtr], Inbound | None]) -> tuple[list[Event], 
                 delivery.receive(value)
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(delivery.find_out(send, not_before=began + 5))
+            group.create_task(delivery.find_out(send))
             await asyncio.sleep(0)
             leap(5.0)
             await eventually(lambda: sent_at >= 0)
@@ -103,15 +103,13 @@ def test_prosody_delivers_and_nothing_is_told(prosody: Prosody) -> None:
     async def main() -> None:
         world = make_world(events)
         opened = await sign_in(prosody)
-        delivery = Delivery(opened.jid.bare, world)
+        delivery = Delivery(opened.jid.bare, world, not_before=world.now())
         stream = XmppStream(
             opened, on_inbound=delivery.receive, random_bytes=os.urandom
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(stream.run())
-            await delivery.find_out(
-                lambda sent: put(stream, sent), not_before=world.now()
-            )
+            await delivery.find_out(lambda sent: put(stream, sent))
             await stream.close()
 
     run_clean(main)
