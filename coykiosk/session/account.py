@@ -13,6 +13,7 @@ on over the next, if the server lets it (`absence`); nobody but the server notic
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -100,12 +101,17 @@ class AccountSession:
 
     # --- the connection ---------------------------------------------------------
 
-    async def run(self, new: NewAccount | None) -> None:
+    async def run(self, new: NewAccount | None, *, pause_s: float = 0.0) -> None:
         """Be online as much as possible, until cancelled.
 
         Args:
             new: The stream that enrolment has just signed in on, if any.
+            pause_s: Seconds to wait before the first sign-in, unless the person asks.
         """
+        if pause_s and new is None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._wanted_now.wait()
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._absence.watch())
             await self._come_and_go(new)

@@ -7,7 +7,7 @@ alone starts and ends accounts, so that one that is about to go is not used.
 import asyncio
 from collections.abc import Callable, Coroutine
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from coykiosk.contract import (
     AccountForgotten,
@@ -27,6 +27,8 @@ from coykiosk.session.keeping import Keeping
 from coykiosk.session.world import World
 
 __all__ = ["AccountDesk"]
+
+FURTHER_DELAY_S: Final = 8.0
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 AccountCommand = (
@@ -65,9 +67,16 @@ class AccountDesk:
         self._leaving: set[Jid] = set()
 
     def start(self, account: AccountSession, new: NewAccount | None) -> None:
-        """Bring an account online and keep it there."""
+        """Bring an account online and keep it there.
+
+        Each but the first waits a little, so that time does not link them.
+        """
+        others = self._accounts.keys() - {account.jid}
+        pause_s = self._world.uniform(0, FURTHER_DELAY_S) if others else 0.0
         self._accounts[account.jid] = account
-        self._running[account.jid] = self._in_background(account.run(new))
+        self._running[account.jid] = self._in_background(
+            account.run(new, pause_s=pause_s)
+        )
 
     def work_for(
         self, command: AccountCommand, acting: Callable[[], AccountSession]

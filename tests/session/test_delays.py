@@ -18,14 +18,16 @@ from coykiosk.ports import IsolationKey, RandomBytes
 from coykiosk.register.identity import Identity
 from coykiosk.register.servers import TlsMode
 from coykiosk.session.account import AccountSession
+from coykiosk.session.account_desk import FURTHER_DELAY_S, AccountDesk
 from coykiosk.session.enrol import NewAccount
+from coykiosk.session.keeping import Keeping
 from coykiosk.session.opening import Opened
 from coykiosk.session.pulse import DeadError, Pulse
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 from tests.support.accounts import loopback_route
 from tests.support.chance import seeded
-from tests.support.headless import DOMAIN, ONION, LoopbackTor
+from tests.support.headless import DOMAIN, ONION, LoopbackTor, eventually
 
 N_DRAWS = 4_000
 TOLERANCE = 0.035
@@ -248,3 +250,61 @@ def test_pings_are_one_to_two_minutes_apart_all_equally_likely(
     assert [below(pings, bound) for bound in (75, 90, 105)] == pytest.approx(
         [0.25, 0.5, 0.75], abs=TOLERANCE
     )
+
+
+# --- several accounts --------------------------------------------------------------------
+
+
+class Started:
+    """An account that only notes how long it is to wait."""
+
+    def __init__(self, name: str) -> None:
+        self.jid = Jid(name, DOMAIN)
+        self.pauses: list[float] = []
+
+    async def run(self, new: object, *, pause_s: float) -> None:
+        assert new is None
+        self.pauses.append(pause_s)
+
+
+def test_every_account_but_the_first_waits_a_little_before_it_signs_in() -> None:
+    first, *others = [Started(f"name{number}") for number in range(400)]
+
+    async def main() -> None:
+        async with asyncio.TaskGroup() as group:
+            desk = AccountDesk(
+                {},
+                Keeping(None, world(seeded(1))),
+                world(seeded(2)),
+                in_background=group.create_task,
+            )
+            for each in (first, *others):
+                desk.start(each, None)  # type: ignore[arg-type]  # as far as it is used
+
+    asyncio.run(main())
+
+    assert first.pauses == [0.0]
+    pauses = [pause for other in others for pause in other.pauses]
+    assert len(pauses) == len(others)
+    assert 0 <= min(pauses) <= max(pauses) <= FURTHER_DELAY_S
+    assert abs(below(pauses, FURTHER_DELAY_S / 2) - 0.5) < 0.12
+
+
+def test_account_that_waits_signs_in_at_once_when_the_person_asks() -> None:
+    told: list[Event] = []
+
+    async def main() -> None:
+        around = world(seeded(1), told.append)
+        await around.tor.start(guard_state="")
+        waiting = account(around)
+        task = asyncio.get_running_loop().create_task(waiting.run(None, pause_s=3600))
+        await asyncio.sleep(0)
+        assert not told
+        waiting.connect()
+        await eventually(lambda: told)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(main())
+
+    assert isinstance(told[0], AccountOffline)
