@@ -31,6 +31,7 @@ from coykiosk.ports import IsolationKey
 from coykiosk.register.servers import Route
 from coykiosk.session import passwords
 from coykiosk.session.absence import Absence
+from coykiosk.session.backoff import pause_after
 from coykiosk.session.chats import Chats
 from coykiosk.session.delivery import Delivery
 from coykiosk.session.enrol import NewAccount
@@ -50,10 +51,6 @@ __all__ = ["AccountSession", "is_unknown"]
 
 OPENING_LIMIT_S: Final = 90.0
 """A sign-in over Tor that takes longer than this is given up."""
-BACKOFF_CAP_S: Final = 300.0
-BACKOFF_FIRST_S: Final = 4.0
-RECONNECT_DELAY_S: Final = 8.0
-"""Uniform delay before a reconnect, so that accounts are not linked by time."""
 FIRST_CONTACT_DELAY_S: Final = (2.0, 8.0)
 """A new account is still for this long: made and talking within one second
 would be a robot's pattern."""
@@ -266,12 +263,7 @@ class AccountSession:
 
     async def _wait_after(self, error: UserError, n_failures: int) -> None:
         """Wait until the next try: by itself, or at once when the person asks."""
-        delay: float | None = None
-        if error.code not in _WANTS_A_PERSON:
-            ceiling = min(BACKOFF_CAP_S, BACKOFF_FIRST_S * 2 ** min(n_failures, 10))
-            delay = self._world.uniform(0, RECONNECT_DELAY_S) + self._world.uniform(
-                0, ceiling
-            )
+        delay = pause_after(error, n_failures, self._world.uniform)
         self._tell(AccountOffline(self.jid, error, delay))
         try:
             async with asyncio.timeout(delay):
@@ -358,22 +350,3 @@ def _is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-_WANTS_A_PERSON: Final = frozenset(
-    {
-        ErrorCode.BRIDGES_LEAD_OUT,
-        ErrorCode.BRIDGES_NOT_OURS,
-        ErrorCode.BRIDGE_KIND_UNKNOWN,
-        ErrorCode.BRIDGE_LINE_BAD,
-        ErrorCode.BRIDGE_PROGRAM_MISSING,
-        ErrorCode.CERTIFICATE_BAD,
-        ErrorCode.LOGIN_REFUSED,
-        ErrorCode.TOR_CONTROL_REFUSED,
-        ErrorCode.TOR_IMPOSTOR,
-        ErrorCode.TOR_MISSING,
-        ErrorCode.TOR_START_FAILED,
-        ErrorCode.TOR_STOPPED,
-    }
-)
-"""What does not mend itself: trying again by ourselves would only annoy."""

@@ -40,12 +40,11 @@ from coykiosk.errors import ErrorCode, UserError
 from coykiosk.register.servers import TlsMode
 from coykiosk.session import account
 from coykiosk.session.account import (
-    BACKOFF_CAP_S,
     FIRST_CONTACT_DELAY_S,
     OPENING_LIMIT_S,
-    RECONNECT_DELAY_S,
     AccountSession,
 )
+from coykiosk.session.backoff import BACKOFF_CAP_S, RECONNECT_DELAY_S
 from coykiosk.session.inbound import (
     Inbound,
     MessageError,
