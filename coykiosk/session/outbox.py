@@ -187,26 +187,29 @@ class Outbox:
         return [changed, Failed(error, SendMessage)]
 
     def heard(self, fingerprint: bytes) -> None:
-        """This key wrote within the session: what was sent to it has arrived."""
-        self._take_unheard(fingerprint)
+        """This key wrote within the session: what was sent to it has arrived.
+
+        Not what the server has not taken: the two have crossed.
+        """
+        for message_id in self._unheard_by(fingerprint):
+            if message_id not in self._untaken:
+                del self._unheard[message_id]
 
     def renewed(
         self, fingerprint: bytes, protection: Protection
     ) -> list[MessageStateChanged]:
         """A session with this key began: what it has not answered may be lost."""
-        uncertain = self._take_unheard(fingerprint)
+        uncertain = self._unheard_by(fingerprint)
         for message_id in uncertain:
+            del self._unheard[message_id]
             self._untaken.pop(message_id, None)  # that the server has it is no comfort
         return [
             self._changed(message_id, MessageState.UNCERTAIN, protection)
             for message_id in uncertain
         ]
 
-    def _take_unheard(self, fingerprint: bytes) -> list[str]:
-        taken = [each for each, key in self._unheard.items() if key == fingerprint]
-        for message_id in taken:
-            del self._unheard[message_id]
-        return taken
+    def _unheard_by(self, fingerprint: bytes) -> list[str]:
+        return [each for each, key in self._unheard.items() if key == fingerprint]
 
     def clear(self) -> None:
         """Forget what waits."""

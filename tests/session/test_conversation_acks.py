@@ -59,6 +59,23 @@ def test_text_stays_uncertain_when_the_server_has_what_nobody_can_read(
     assert pair.alice.fates == {"who knows": [SENDING, UNCERTAIN]}
 
 
+def test_text_that_crossed_a_text_of_theirs_was_not_answered_by_it(
+    pair: Pair,
+) -> None:
+    """The server has it later than they wrote; then they begin a new session."""
+    stanza_id = say(pair, "lost")
+    pair.alice.wire.clear()
+    pair.say(pair.bob, "written before that")
+    pair.carry()
+    pair.alice.take(pair.alice.chat.taken((stanza_id,)))
+
+    pair.alice.take(pair.alice.chat.receive(BOB, "?OTRv3?", pair.now, NOON))
+    pair.carry()
+
+    assert pair.bob.read == []
+    assert pair.alice.fates == {"lost": [SENDING, SENT, UNCERTAIN]}
+
+
 def test_text_may_not_have_arrived_when_the_connection_broke_before(
     pair: Pair,
 ) -> None:
