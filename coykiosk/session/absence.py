@@ -95,6 +95,8 @@ class Absence:
             is_confused = error is not None and error.reason is OpeningReason.CONFUSED
             if is_confused or resumption.is_forsaken:
                 resumption.end()
+            # The next try may be confused by something else, before it asks.
+            resumption.set_aside()
         if resumption.is_over:
             self._resumption = None
             self._chats.went_offline()

@@ -101,6 +101,11 @@ class Resumption:
         else:
             self.end()
 
+    def set_aside(self) -> None:
+        """The stream on which it was asked for is gone: it may be asked for again."""
+        if self._state is _State.ASKED:
+            self._state = _State.LOST
+
     def collect(self) -> tuple[str, ...]:
         """Return the messages that the server turned out to have, each once."""
         taken, self._taken = self._taken, ()

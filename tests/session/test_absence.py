@@ -204,6 +204,22 @@ def test_try_that_failed_leaves_the_session_unless_the_server_stumbles_over_it(
     play(main)
 
 
+def test_session_is_kept_when_a_later_try_is_confused_before_it_asks() -> None:
+    """TLS was garbled, say; the server still keeps what it would go on with."""
+
+    def main() -> None:
+        scene = Scene()
+        resumption = scene.lose()
+        resumption.begin()
+        scene.absence.settle(failure(OpeningReason.BROKEN))
+        scene.absence.settle(failure(OpeningReason.CONFUSED))
+
+        assert scene.absence.resumption is resumption
+        assert scene.log == ["suspended"]
+
+    play(main)
+
+
 def test_messages_are_given_up_when_the_patience_ends() -> None:
     async def main() -> None:
         scene = Scene()
