@@ -235,7 +235,8 @@ class Run:
 
     async def live(self) -> None:
         """Talk, while all kinds of things happen."""
-        for n in range(self.chance.randrange(4, 14)):
+        n_before = sum(len(each.said) for each in self.people)
+        for n in range(n_before, n_before + self.chance.randrange(4, 14)):
             who = self.chance.choice(self.people)
             match self.chance.randrange(8):
                 case 0:

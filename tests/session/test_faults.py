@@ -20,7 +20,7 @@ from coykiosk.session import opening
 from coykiosk.session.backoff import BACKOFF_CAP_S, RECONNECT_DELAY_S
 from coykiosk.session.certificates import Authorities
 from tests.session.conftest import make_identity
-from tests.session.faulty_run import Run, Somebody, do_run, run_seed
+from tests.session.faulty_run import NAMES, Run, Somebody, do_run, run_seed
 from tests.session.keeping_server import server_context
 
 N_BATCHES = 20
@@ -51,6 +51,24 @@ def test_run_through_bad_weather_loses_and_doubles_nothing(
     run = do_run(seed, context)
 
     assert run.n_lost <= 3
+
+
+class Restarts(Run):
+    """The server ends in the middle of it, and has forgotten every session."""
+
+    async def live(self) -> None:
+        await super().live()
+        self.server.restart()
+        await super().live()
+
+
+@pytest.mark.parametrize("seed", range(3000, 3010))
+def test_talk_goes_on_when_the_server_has_forgotten_every_session(
+    context: SSL.Context, seed: int
+) -> None:
+    run = run_seed(Restarts, seed, context)
+
+    assert run.server.n_bound >= len(NAMES)
 
 
 @pytest.mark.deep
