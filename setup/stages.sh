@@ -10,7 +10,7 @@
 
 begin_stages() {
     work=$(mktemp -d)
-    trap 'rm -rf "$work"' EXIT
+    trap 'stop_beside; rm -rf "$work"' EXIT
     trap 'exit 129' HUP
     trap 'exit 130' INT
     trap 'exit 143' TERM
@@ -18,6 +18,8 @@ begin_stages() {
     : >"$work/table"
     : >"$work/counts"
     started=$(date +%s)
+    beside=
+    beside_name=
     colour=no
     if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
         colour=yes
@@ -70,8 +72,19 @@ stage() {
     close_stage "$name" "$status"
 }
 
+# pytest MARKERS [ARGUMENT...]: $through, when set, is what measures it: words between
+# -m and pytest. $before, when set, is what runs it.
+pytest() {
+    chosen=$1
+    shift
+    # The words of $before and $through are meant to be split.
+    # shellcheck disable=SC2086
+    clean ${before:-} "$bin/python" -P -m ${through:-} pytest -q -ra \
+        --color="$colour" --durations=5 --durations-min=5 -m "$chosen" "$@" 2>&1
+}
+
 # run_pytest MARKERS [ARGUMENT...]: sets $status to pytest's own and $summary to its
-# closing line. $through, when set, is what measures it: words between -m and pytest.
+# closing line.
 run_pytest() {
     markers=$1
     shift
@@ -79,23 +92,67 @@ run_pytest() {
     # tee lives through Ctrl-C, so that pytest can end what it started and say so.
     {
         status=0
-        # The words of $through are meant to be split.
-        # shellcheck disable=SC2086
-        clean "$bin/python" -P -m ${through:-} pytest -q -ra --color="$colour" \
-            --durations=5 --durations-min=5 -m "$markers" "$@" 2>&1 || status=$?
+        pytest "$markers" "$@" || status=$?
         echo "$status" >"$work/status"
     } | (
         trap '' INT
         exec tee "$work/said"
     )
     status=$(cat "$work/status")
+    sum_up "$work/said"
+}
+
+# sum_up FILE: sets $summary to the closing line of what pytest said there.
+sum_up() {
     escape=$(printf '\033')
-    summary=$(sed "s/$escape\[[0-9;]*m//g" "$work/said" | grep -E ' in [0-9.]+s' | tail -n 1) || summary=
+    summary=$(sed "s/$escape\[[0-9;]*m//g" "$1" | grep -E ' in [0-9.]+s' | tail -n 1) || summary=
     say "$summary" >>"$work/counts"
-    # A stage without a test is a mistake: this status of pytest is a failure, too.
-    if [ "$status" -eq 5 ]; then
-        say "No test is marked: $markers." >&2
-    fi
+}
+
+# begin_beside NAME MARKERS: where there is a second processor, start this stage now;
+# `tests` of the same name tells of it when it is its turn. It had better be one that
+# mostly waits, for timers and for other programs.
+begin_beside() {
+    [ "$(nproc 2>/dev/null || echo 1)" -gt 1 ] || return 0
+    beside_name=$1
+    run_beside "$2" &
+    beside=$!
+}
+
+run_beside() {
+    trap - EXIT HUP INT TERM
+    # Without this a Ctrl-C, and `stop_beside`, would be nothing to it; and it says who
+    # it is, so that it can be told to end.
+    before="env --default-signal=INT sh $here/setup/named.sh $work/beside.pid"
+    began=$(date +%s)
+    status=0
+    pytest "$1" >"$work/beside.said" || status=$?
+    rm -f "$work/beside.pid"
+    echo $(($(date +%s) - began)) >"$work/beside.took"
+    echo "$status" >"$work/beside.status.new"
+    mv "$work/beside.status.new" "$work/beside.status"
+}
+
+# End what runs beside, and let it end what it has started itself.
+stop_beside() {
+    [ -n "$beside" ] || return 0
+    kill "$beside" 2>/dev/null || :
+    pid=$(cat "$work/beside.pid" 2>/dev/null) || pid=
+    while [ -n "$pid" ] && kill -INT "$pid" 2>/dev/null; do
+        sleep 1
+    done
+}
+
+# Wait for what runs beside; sets $status, $summary and when it began.
+tell_beside() {
+    while [ ! -e "$work/beside.status" ] && kill -0 "$beside" 2>/dev/null; do
+        sleep 1
+    done
+    cat "$work/beside.said"
+    status=$(cat "$work/beside.status" 2>/dev/null) || status=1
+    took=$(cat "$work/beside.took" 2>/dev/null) || took=0
+    stage_started=$(($(date +%s) - took))
+    sum_up "$work/beside.said"
 }
 
 # tests NAME MARKERS [ARGUMENT...]
@@ -103,7 +160,14 @@ tests() {
     name=$1
     shift
     open_stage "$name"
-    run_pytest "$@"
+    case $name in
+        "$beside_name") tell_beside ;;
+        *) run_pytest "$@" ;;
+    esac
+    if [ "$status" -eq 5 ]; then
+        # A stage without a test is a mistake: this status of pytest is a failure, too.
+        say "No test is marked: $1." >&2
+    fi
     close_stage "$name" "$status" "$summary"
 }
 
@@ -116,6 +180,7 @@ covered_tests() {
     through="coverage run --data-file=$work/coverage -m"
     run_pytest "$@"
     through=
+    [ "$status" -ne 5 ] || say "No test is marked: $1." >&2
     if [ "$status" -eq 0 ]; then
         clean "$bin/python" -m coverage report --data-file="$work/coverage" || status=$?
     fi

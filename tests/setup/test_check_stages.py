@@ -1,5 +1,6 @@
 """./check with fakes for the tools: order, names, numbers, and a clean environment."""
 
+import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -27,6 +28,10 @@ case "$*" in
     format*) name=format ;;
 esac
 echo "$name" >>'STATE/calls'
+if [ -e 'STATE/'$name-waits ]; then
+    trap 'echo "$name was interrupted" >>"STATE/calls"; exit 2' INT
+    while :; do sleep 0.05; done
+fi
 env >'STATE/environment'
 cat 'STATE/'$name-says 2>/dev/null
 test ! -e 'STATE/'$name-status || exit "$(cat 'STATE/'$name-status)"
@@ -35,7 +40,7 @@ test ! -e 'STATE/'$name-status || exit "$(cat 'STATE/'$name-status)"
 BEFORE_TESTS: Final = ["format", "ruff", "mypy", "lint-imports"]
 ALL: Final = [
     *BEFORE_TESTS,
-    *("otr", "coverage", "pairs", "fast", "fuzz", "network", "journey"),
+    *("otr", "coverage", "pairs", "fast", "fuzz", "journey", "network"),
 ]
 
 INSTALL_GO: Final = "install golang-go golang-github-twstrike-otr3-dev"
@@ -85,7 +90,7 @@ def test_check_runs_every_stage_in_order_and_counts_the_tests(
     assert closing[0].startswith("Every stage passed, in ")
     assert closing[-7].endswith("3 passed in 30.00s")
     assert closing[-6].endswith("7 passed, 3 deselected in 0.12s")
-    assert closing[-3].endswith("2 passed in 100.22s (0:01:40)")
+    assert closing[-4].endswith("2 passed in 100.22s (0:01:40)")
     assert closing[-1] == "33 passed, 0 failed, 2 skipped"
 
 
@@ -101,8 +106,8 @@ def test_check_runs_every_stage_in_order_and_counts_the_tests(
         ("pairs", "otr, in pairs"),
         ("fast", "fast tests"),
         ("fuzz", "fuzzing"),
-        ("network", "network tests"),
         ("journey", "journeys"),
+        ("network", "network tests"),
     ],
 )
 def test_check_ends_at_the_first_stage_that_fails_and_names_it(
@@ -116,6 +121,75 @@ def test_check_ends_at_the_first_stage_that_fails_and_names_it(
     assert f"./check: {stage} failed after " in done.stderr
     assert checked.calls() == ALL[: ALL.index(failing) + 1]
     assert "passed, 0 failed" not in done.stdout
+
+
+# --- where there is a second processor --------------------------------------------------
+
+BESIDE: Final = ["network"]
+
+
+@pytest.fixture
+def checked_by_two(checked: "Machine") -> "Machine":
+    """The same on a machine with two processors."""
+    checked.fake("nproc", "echo 2")
+    real = shutil.which("sleep")
+    assert real is not None
+    (checked.bin / "sleep").symlink_to(real)
+    checked.forget()
+    return checked
+
+
+def sides(machine: "Machine") -> tuple[list[str], list[str]]:
+    """What ran in the foreground, and what beside it; each in its order."""
+    calls = machine.calls()
+    return (
+        [call for call in calls if call not in BESIDE],
+        [call for call in calls if call in BESIDE],
+    )
+
+
+def test_check_runs_what_waits_beside_what_computes_and_tells_it_in_order(
+    checked_by_two: "Machine",
+) -> None:
+    done = checked_by_two.run("check")
+
+    assert done.returncode == 0, done.stderr
+    assert sides(checked_by_two) == (
+        [call for call in ALL if call not in BESIDE],
+        BESIDE,
+    )
+    told = [line for line in done.stdout.splitlines() if line.startswith("== ")]
+    assert told[-3:] == ["== fuzzing", "== journeys", "== network tests"]
+    assert "1 passed, 2 skipped, 7 deselected in 61.0s" in done.stdout
+    assert done.stdout.splitlines()[-1] == "33 passed, 0 failed, 2 skipped"
+
+
+@pytest.mark.parametrize("status", ["3", "5"])
+def test_check_fails_when_what_ran_beside_has_failed(
+    checked_by_two: "Machine", status: str
+) -> None:
+    checked_by_two.write("network-status", status)
+    checked_by_two.write("network-says", "what was wrong\n")
+
+    done = checked_by_two.run("check")
+
+    assert done.returncode == 1
+    assert "./check: network tests failed after " in done.stderr
+    assert "what was wrong" in done.stdout
+    assert "passed, 0 failed" not in done.stdout
+
+
+def test_check_ends_what_runs_beside_when_a_stage_fails(
+    checked_by_two: "Machine",
+) -> None:
+    checked_by_two.write("network-waits")
+    checked_by_two.write("fast-status", "3")
+
+    done = checked_by_two.run("check")
+
+    assert done.returncode == 1
+    assert "./check: fast tests failed" in done.stderr
+    assert checked_by_two.calls()[-1] == "network was interrupted"
 
 
 def test_check_fails_when_a_script_is_no_shell(checked: "Machine") -> None:
