@@ -156,7 +156,14 @@ def test_private_keys_of_libotr_are_read_and_written_as_they_were(
         (unhex(name), fingerprint) for name, _, fingerprint, _ in lines
     }
     assert {entry.name for entry in found.entries} == set(NAMES)
-    assert write_private_keys(found.entries) == path.read_bytes()
+    theirs, ours = path.read_bytes(), write_private_keys(found.entries)
+    # A secret with a zero byte among letters, one in some thousands, is a string with
+    # \x00 for libgcrypt 1.10; for 1.11, and for us, it is hex.
+    assert ours == theirs or rb"\x00" in theirs
+    again = read_private_keys(ours).entries
+    assert [entry.key.to_bytes() for entry in again] == [
+        entry.key.to_bytes() for entry in found.entries
+    ]
 
 
 def test_private_keys_of_ours_are_read_by_libotr(libotr: LibotrFiles) -> None:
@@ -342,8 +349,8 @@ def test_values_are_written_as_libgcrypt_writes_them(
 ) -> None:
     ours, theirs = write_atom(value), libgcrypt.atom(value)
 
-    # A zero byte is part of a word for it, and stands in the file as it is.
-    assert ours == theirs or b"\0" in theirs
+    # Up to 1.10 it takes a zero byte for a part of a text, and we never do.
+    assert ours == theirs or (b"\0" in value and theirs[:1] != b"#")
     assert libgcrypt.scan(b"(" + ours + b")") == b"(%d:%b)" % (len(value), value)
 
 

@@ -60,13 +60,11 @@ _CODE_CHARS: Final = 3  # x7f or 177
 
 _WORD: Final = re.compile(rb"[A-Za-z\-./_:*+=][A-Za-z0-9\-./_:*+=]*")
 # What libgcrypt takes for text: Latin-1 without its control characters, which also
-# lets some UTF-8 through and not other, and with a zero byte anywhere but in front.
-# Whatever else there is, it writes as hex.
-_TEXT: Final = re.compile(rb"(?![\x00\x80-\xff])[\x00\b\t\v\n\f\r\x20-\x7e\xa1-\xff]*")
-_TO_ESCAPE: Final = re.compile(rb"[\x00\b\t\v\n\f\r\"'\\]")
-_ESCAPES: Final = {char: b"\\" + code for code, char in _ESCAPED.items()} | {
-    b"\0": b"\\x00"
-}
+# lets some UTF-8 through and not other. Whatever else there is, it writes as hex,
+# as does 1.11 with a zero byte anywhere; 1.10 did so only in front.
+_TEXT: Final = re.compile(rb"(?![\x80-\xff])[\b\t\v\n\f\r\x20-\x7e\xa1-\xff]*")
+_TO_ESCAPE: Final = re.compile(rb"[\b\t\v\n\f\r\"'\\]")
+_ESCAPES: Final = {char: b"\\" + code for code, char in _ESCAPED.items()}
 
 _UNREADABLE: Final = {
     b'"': f"a string that does not end, or has more than {MAX_ESCAPES} backslashes",
@@ -229,10 +227,7 @@ def _unescape(escape: re.Match[bytes], place: _Place) -> bytes:
 
 
 def write_atom(value: bytes) -> bytes:
-    """Write `value` as libgcrypt does: a word, else a "string", else #HEX#.
-
-    But a zero byte is no part of a word, which it would be for libgcrypt.
-    """
+    """Write `value` as libgcrypt does: a word, else a "string", else #HEX#."""
     if _WORD.fullmatch(value):
         return value
     if _TEXT.fullmatch(value):
