@@ -43,6 +43,7 @@ access_rules:
   everybody: [{{allow: all}}]
 registration_timeout: {throttle}
 captcha_cmd: "{directory}/captcha"
+captcha_url: "https://{captcha}/captcha"
 auth_password_format: scram
 host_config:
 """
@@ -128,6 +129,7 @@ def _write(server: Ejabberd, picture: bytes, throttle: str) -> None:
         directory=directory,
         port=server.port,
         throttle=throttle,
+        captcha=CAPTCHA,
     )
     for host, options in _REGISTER.items():
         config += _HOST.format(host=host)
