@@ -7,7 +7,7 @@ a width, a height and so many greys.
 import asyncio
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, final
 
 from coykiosk.picture import png
 from coykiosk.values import Picture
@@ -39,53 +39,65 @@ async def read_picture(data: bytes, *, program: Path = _PROGRAM) -> Picture:
     if len(data) > png.MAX_BYTES:
         msg = "longer than a picture may be"
         raise PictureRefusedError(msg)
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-I", "-S", "-B", str(program)),
+    transport, child = await asyncio.get_running_loop().subprocess_exec(
+        _Child,
+        *(sys.executable, "-I", "-S", "-B", str(program)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={},
         cwd="/",
-        limit=_MAX_ANSWER + 1,
     )
     try:
+        child.hand_over(data)
         async with asyncio.timeout(_LIMIT_S):
-            answer = await _converse(child, data)
-            status = await child.wait()
+            await child.gone.wait()
     except TimeoutError as exc:
         msg = "the child does not end"
         raise PictureRefusedError(msg) from exc
     finally:
-        await _end(child)
-    if status != 0:
+        transport.close()  # kills it, if it is still there
+        # Shielded: a child that nobody waits for stays as a zombie.
+        await asyncio.shield(child.gone.wait())
+    if transport.get_returncode() != 0:
         msg = "no such picture"
         raise PictureRefusedError(msg)
-    return _measured(answer)
+    return _measured(bytes(child.answer))
 
 
-async def _converse(child: asyncio.subprocess.Process, data: bytes) -> bytes:
-    assert child.stdin is not None
-    assert child.stdout is not None
-    child.stdin.write(data)
-    child.stdin.write_eof()
-    answer = b""
-    while more := await child.stdout.read(_MAX_ANSWER + 1 - len(answer)):
-        answer += more
-        if len(answer) > _MAX_ANSWER:
-            msg = "the child says more than a picture has"
-            raise PictureRefusedError(msg)
-    return answer
+@final
+class _Child(asyncio.SubprocessProtocol):
+    """What the child says, as far as it is listened to, and when it is gone."""
 
+    def __init__(self) -> None:
+        self.answer = bytearray()
+        self.gone = asyncio.Event()
+        """Set when it has ended and its pipes are closed."""
+        self._transport: asyncio.SubprocessTransport | None = None
 
-async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is None:
-        child.kill()
-    # Shielded: a child that nobody waits for stays as a zombie.
-    await asyncio.shield(child.wait())
-    # `wait` may return before the pipes are closed; only this closes them for sure.
-    transport = child._transport  # type: ignore[attr-defined]  # noqa: SLF001  # asyncio offers no other way
-    transport.close()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take note of the child; it has begun."""
+        assert isinstance(transport, asyncio.SubprocessTransport)
+        self._transport = transport
+
+    def hand_over(self, data: bytes) -> None:
+        """Give it the picture, and nothing more."""
+        assert self._transport is not None
+        pipe = self._transport.get_pipe_transport(0)
+        assert isinstance(pipe, asyncio.WriteTransport)
+        pipe.write(data)
+        pipe.write_eof()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Listen; a child that says more than a picture has is not heard out."""
+        assert fd == 1, "it has no other pipe to speak through"
+        self.answer += data
+        if len(self.answer) > _MAX_ANSWER and self._transport is not None:
+            self._transport.close()
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Note that it is gone."""
+        self.gone.set()
 
 
 def _measured(answer: bytes) -> Picture:

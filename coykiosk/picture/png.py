@@ -34,6 +34,8 @@ _DEPTHS = {
     _GREY_ALPHA: (8, 16),
     _COLOUR_ALPHA: (8, 16),
 }
+_IHDR_BYTES = 13
+_CHUNK_HEAD_BYTES = 8  # a length and a name
 _BYTE_BITS = 8
 _WHITE = 255
 _MAX_COLOURS = 256
@@ -48,7 +50,7 @@ class Header:
     """What IHDR says (section 11.2.2)."""
 
     def __init__(self, data: bytes) -> None:
-        if len(data) != 13:  # noqa: PLR2004 # the chunk's one length
+        if len(data) != _IHDR_BYTES:
             raise PngRefusedError
         self.width, self.height, self.depth, self.kind, *ways = struct.unpack(
             ">IIBBBBB", data
@@ -125,12 +127,12 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         raise PngRefusedError
     at = len(_SIGNATURE)
     while True:
-        head = data[at : at + 8]
-        if len(head) < 8:  # noqa: PLR2004 # a length and a name
+        head = data[at : at + _CHUNK_HEAD_BYTES]
+        if len(head) < _CHUNK_HEAD_BYTES:
             raise PngRefusedError
         (length,), kind = struct.unpack(">I", head[:4]), head[4:]
-        end = at + 8 + length
-        content, check = data[at + 8 : end], data[end : end + 4]
+        end = at + _CHUNK_HEAD_BYTES + length
+        content, check = data[at + _CHUNK_HEAD_BYTES : end], data[end : end + 4]
         if check != struct.pack(">I", zlib.crc32(kind + content)):
             raise PngRefusedError
         if kind == b"IEND":

@@ -14,7 +14,13 @@ Cell = tuple[int, int]
 """The grey of the upper and of the lower half, 0 to 255."""
 
 _BLACK_BELOW: Final = 128
-_BLANK, _UPPER, _LOWER, _FULL = " ", "▀", "▄", "█"
+_INK: Final = {
+    (False, False): " ",
+    (True, False): "▀",
+    (False, True): "▄",
+    (True, True): "█",
+}
+"""Whether there is ink above, and below."""
 
 
 def fitted(picture: Picture, cols: int, rows: int) -> Picture:
@@ -85,12 +91,6 @@ def ink_cells(picture: Picture) -> list[str]:
     n_dark = sum(u + low for row in dark for u, low in row)
     is_inverted = 2 * n_dark > 2 * sum(len(row) for row in dark)
     return [
-        "".join(_ink(u != is_inverted, low != is_inverted) for u, low in row)
+        "".join(_INK[u != is_inverted, low != is_inverted] for u, low in row)
         for row in dark
     ]
-
-
-def _ink(upper: bool, lower: bool) -> str:  # noqa: FBT001 - a cell is two bits
-    if upper:
-        return _FULL if lower else _UPPER
-    return _LOWER if lower else _BLANK

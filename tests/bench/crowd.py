@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 from coykiosk import otr
 
 CROWD_DOMAIN: Final = "crowd.example"
-SECRET: Final = "known"  # noqa: S105 - between two processes of one measure
+SHARED_WORD: Final = "known"
 N_CONTACTS: Final = 1_000
 N_ENCRYPTED: Final = 50
 TEXT: Final = "the quick brown fox jumps over the lazy dog, and then it has a rest. "
@@ -145,9 +145,8 @@ class Crowd:
             self._depth += 1
             if self._depth == 1:
                 self._root = element
-                proof = hashlib.sha1(  # noqa: S324 - XEP-0114 has it so
-                    (element.get("id", "") + SECRET).encode()
-                ).hexdigest()
+                told = (element.get("id", "") + SHARED_WORD).encode()
+                proof = hashlib.sha1(told, usedforsecurity=False).hexdigest()
                 self._write(f"<handshake>{proof}</handshake>")
             return
         self._depth -= 1

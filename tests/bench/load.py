@@ -24,12 +24,12 @@ from tests.bench.crowd import (
     CROWD_DOMAIN,
     N_CONTACTS,
     N_ENCRYPTED,
-    SECRET,
+    SHARED_WORD,
     Crowd,
     contact,
     crowd,
 )
-from tests.bench.crowd_client import ANSWER_EVERY, PASSWORD
+from tests.bench.crowd_client import ANSWER_EVERY, STAPLE
 from tests.bench.memory import Resident
 from tests.bench.table import Report, Row, spread
 from tests.session.conftest import DOMAIN, Prosody, free_port, start_prosody
@@ -129,7 +129,7 @@ def _remark(name: str, days: list[_Day]) -> str:
 def _server(place: Path) -> Iterator[tuple[Prosody, int]]:
     """Run a Prosody that the crowd may join; with the port for that."""
     port = free_port()
-    options = _OPTIONS.format(port=port, domain=CROWD_DOMAIN, secret=SECRET)
+    options = _OPTIONS.format(port=port, domain=CROWD_DOMAIN, secret=SHARED_WORD)
     with contextmanager(start_prosody)(place, options=options) as server:
         yield server, port
 
@@ -141,7 +141,7 @@ async def _make_account(server: Prosody, localpart: str) -> None:
         loopback_route(DOMAIN, tls=TlsMode.DIRECT, pin=pin),
         port=server.direct_port,
         localpart=localpart,
-        password=PASSWORD,
+        password=STAPLE,
         purpose=Purpose.REGISTER,
     )
     await opened.stream.close()

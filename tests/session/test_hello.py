@@ -14,7 +14,7 @@ TELL = """
 import sys
 from coykiosk import app
 
-class Stub:
+class Speaker:
     def __init__(self, settings):
         pass
 
@@ -28,7 +28,7 @@ class Stub:
             print(engine.begin().hex())
 
 assert "cryptography" not in sys.modules
-app._App = Stub
+app._App = Speaker
 app.run(app.Settings(servers=(), vault_path=None))
 """
 
