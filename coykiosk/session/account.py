@@ -14,7 +14,6 @@ on over the next, if the server lets it (`absence`); nobody but the server notic
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
 from xml.etree import ElementTree as ET
 
@@ -24,37 +23,30 @@ from coykiosk.contract import (
     AccountOnline,
     CircuitKnown,
     Jid,
-    Secret,
 )
 from coykiosk.errors import ErrorCode, UserError, only_user_error
-from coykiosk.ports import IsolationKey
 from coykiosk.register.servers import Route
-from coykiosk.session import passwords
 from coykiosk.session.absence import Absence
 from coykiosk.session.backoff import pause_after
 from coykiosk.session.chats import Chats
 from coykiosk.session.delivery import Delivery
 from coykiosk.session.enrol import NewAccount
 from coykiosk.session.inbound import Inbound
-from coykiosk.session.opening import Opened, OpeningError, OpeningReason, Purpose
+from coykiosk.session.opening import Opened, OpeningError
 from coykiosk.session.outcomes import to_user_error
-from coykiosk.session.reaching import reach
 from coykiosk.session.requests import Request
-from coykiosk.session.resumption import Resumption
 from coykiosk.session.sending import put, say_goodbye
+from coykiosk.session.signing_in import SignIn
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.upkeep import Upkeep
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 
-__all__ = ["AccountSession", "is_unknown"]
+__all__ = ["AccountSession"]
 
-OPENING_LIMIT_S: Final = 90.0
-"""A sign-in over Tor that takes longer than this is given up."""
 FIRST_CONTACT_DELAY_S: Final = (2.0, 8.0)
 """A new account is still for this long: made and talking within one second
 would be a robot's pattern."""
-_UNKNOWN: Final = "not-authorized"  # RFC 6120, section 6.5.10
 
 
 class AccountSession:
@@ -79,20 +71,17 @@ class AccountSession:
     ) -> None:
         self.jid: Final = Jid(record.localpart, record.domain)
         self._record = record
-        self._route = route
         self._world = world
         self._kept = kept
         self._save = save
         self.chats: Final = Chats(record, account=self.jid, world=world, save=save)
         self.upkeep: Final = Upkeep(self, record, world=world, save=save)
+        self._sign_in = SignIn(record, route=route, world=world, save=save)
         self._absence = Absence(self.chats, world.now)
         self._stream: XmppStream | None = None
-        self._isolation_key: IsolationKey | None = None
         self._wanted_now = asyncio.Event()
         self._told: AccountOnline | AccountOffline | None = None
         self._wants_new_path = False
-        self._accepted: Secret | None = None
-        """The password by which the last sign-in was let in."""
         self._ask_not_before = 0.0
         self._delivery: Delivery | None = None
 
@@ -120,7 +109,7 @@ class AccountSession:
         if self._record.blocked:
             self.chats.tell_blocked()
         if new is not None:
-            opened, self._isolation_key = new.opened, new.isolation_key
+            opened = self._sign_in.take(new)
             now = self._world.now()
             still_s = self._world.uniform(*FIRST_CONTACT_DELAY_S)
             self._ask_not_before = now + still_s
@@ -149,7 +138,9 @@ class AccountSession:
     async def _open(self) -> Opened:
         error: OpeningError | None = None
         try:
-            return await self._sign_in(self._absence.resumption)
+            await self._world.tor.wait_ready()
+            self._wanted_now.clear()  # this is the try that was asked for
+            return await self._sign_in.open(self._absence.resumption)
         except OpeningError as exc:
             error = exc
             raise to_user_error(exc, server=self._record.domain) from exc
@@ -163,45 +154,11 @@ class AccountSession:
             OpeningError: the server's side failed.
             UserError: SERVER_SILENT, or our side failed.
         """
-        return await self._sign_in(None)
-
-    async def _sign_in(self, resumption: Resumption | None) -> Opened:
-        """Sign in with the password that holds, or the one that may do so now."""
         await self._world.tor.wait_ready()
-        self._wanted_now.clear()  # this is the try that was asked for
-        first, *others = passwords.candidates(self._record)
-        try:
-            return await self._sign_in_with(first, resumption)
-        except OpeningError as error:
-            if not others or not is_unknown(error):
-                raise
-        return await self._sign_in_with(others[0], resumption)
-
-    async def _sign_in_with(
-        self, password: Secret, resumption: Resumption | None
-    ) -> Opened:
-        # Never the circuit of before, not even for the session of before.
-        self._isolation_key = IsolationKey.fresh(self._world.random_bytes)
-        self._accepted = password
-        try:
-            async with asyncio.timeout(OPENING_LIMIT_S) as limit:
-                return await reach(
-                    self._world,
-                    self._route,
-                    localpart=self._record.localpart,
-                    password=password,
-                    purpose=Purpose.LOG_IN,
-                    isolation_key=self._isolation_key,
-                    on_step=lambda _: None,
-                    limit=limit,
-                    resumption=resumption,
-                )
-        except TimeoutError as exc:
-            server = self._record.domain
-            raise UserError(ErrorCode.SERVER_SILENT, server=server) from exc
+        return await self._sign_in.open(None)
 
     async def _stay_online(self, opened: Opened) -> None:
-        self._remember_pin(opened)
+        self._sign_in.remember_pin(opened)
         stream = XmppStream(
             opened,
             on_inbound=self._receive,
@@ -224,7 +181,7 @@ class AccountSession:
         try:
             async with asyncio.TaskGroup() as group:
                 keeping_time = group.create_task(self.chats.keep_time())
-                group.create_task(self.upkeep.went_online(self._accepted))
+                group.create_task(self.upkeep.went_online(self._sign_in.accepted))
                 self._absence.opened(
                     opened,
                     lambda sent: put(stream, sent),
@@ -253,13 +210,6 @@ class AccountSession:
         if self._delivery is not None:
             await self._delivery.find_out(lambda sent: put(stream, sent))
             self._delivery = None
-
-    def _remember_pin(self, opened: Opened) -> None:
-        """Pin the certificate that an onion showed; another one is an alarm."""
-        if self._route.onion_vouches and opened.pin and not self._record.spki:
-            self._record.spki = (opened.pin,)
-            self._route = replace(self._route, spki=self._record.spki)
-            self._save()
 
     async def _wait_after(self, error: UserError, n_failures: int) -> None:
         """Wait until the next try: by itself, or at once when the person asks."""
@@ -330,16 +280,8 @@ class AccountSession:
 
     async def tell_circuit(self) -> None:
         """Publish the path that the connection runs through."""
-        circuit = None
-        if self._stream is not None and self._isolation_key is not None:
-            circuit = await self._world.tor.circuit(self._isolation_key)
+        circuit = await self._sign_in.circuit() if self._stream else None
         self._world.publish(CircuitKnown(circuit, self._record.domain))
-
-
-def is_unknown(error: OpeningError) -> bool:
-    """Whether the server says that it does not know this name and password."""
-    is_refused = error.reason is OpeningReason.LOGIN_REFUSED
-    return is_refused and error.condition == _UNKNOWN
 
 
 def _is_cancelled() -> bool:

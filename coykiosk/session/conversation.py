@@ -12,7 +12,6 @@ until then, in order. There is no path on which it could go out in clear.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 
 from coykiosk import otr
 from coykiosk.contract import (
@@ -27,6 +26,7 @@ from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import RandomBytes
 from coykiosk.session.asking import Asking
 from coykiosk.session.contact_keys import ContactKeys
+from coykiosk.session.declining import decline
 from coykiosk.session.devices import Devices, SendOtr
 from coykiosk.session.outbox import Outbox, Typed
 from coykiosk.session.standing import ChatStanding
@@ -44,7 +44,6 @@ class KeyMet:
 
 
 Effect = SendOtr | KeyMet | Event
-Record = otr.SmpAsked | otr.SmpAnswered | otr.SmpEnded | otr.ExtraKey
 
 
 class Conversation:
@@ -300,20 +299,8 @@ class Conversation:
                 # made by anyone on the way: never shown, and worth one question.
                 effects = self._ask_if_stale(now)
             case _:
-                effects = self._on_record(output, now)
+                effects += self._inject(decline(output, self._instances, now))
         return effects
-
-    def _on_record(self, output: Record, now: float) -> list[Effect]:
-        """Take what came beside the texts."""
-        match output:
-            case otr.SmpAsked(instance_tag=tag):
-                # There is no way to ask the person yet; who asks shall not wait.
-                abort = self._instances.smp_abort(now, instance_tag=tag)
-                return [*self._inject(abort)]
-            case otr.SmpAnswered() | otr.SmpEnded() | otr.ExtraKey():
-                return []  # Nothing of ours has begun it, so nothing hangs on it.
-            case _ as unreachable:
-                assert_never(unreachable)
 
     def _on_text(self, output: otr.Received, sender: Jid, at: datetime) -> list[Effect]:
         self._devices.place(output.instance_tag, sender)

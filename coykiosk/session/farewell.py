@@ -15,11 +15,12 @@ from typing import Final
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import RandomBytes
 from coykiosk.session import requests
-from coykiosk.session.account import AccountSession, is_unknown
+from coykiosk.session.account import AccountSession
 from coykiosk.session.inbound import Inbound
 from coykiosk.session.opening import Opened, OpeningError, OpeningReason
 from coykiosk.session.requests import RequestRefusedError
 from coykiosk.session.sending import say_goodbye
+from coykiosk.session.signing_in import is_unknown
 from coykiosk.session.stream import XmppStream
 
 __all__ = ["burn"]

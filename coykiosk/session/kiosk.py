@@ -47,11 +47,11 @@ from coykiosk.errors import ErrorCode, UserError
 from coykiosk.register.servers import Route, Server
 from coykiosk.session.account import AccountSession
 from coykiosk.session.account_desk import AccountDesk
-from coykiosk.session.creation import make_account, route_of
+from coykiosk.session.creation import route_of
+from coykiosk.session.creation_desk import CreationDesk
 from coykiosk.session.detour import Detour
 from coykiosk.session.enrol import NewAccount
 from coykiosk.session.keeping import Keeping
-from coykiosk.session.person import Person
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 from coykiosk.vault.store import VaultStore
@@ -88,10 +88,9 @@ class Kiosk:
             self._accounts, self._keeping, world, in_background=self._in_background
         )
         self._background: list[asyncio.Task[None]] = []
-        self._person = Person(world.publish)
-        self._creation: asyncio.Task[None] | None = None
-        self._can_cancel = False
-        """The creation is still making; what follows must not be interrupted."""
+        self._creation_desk = CreationDesk(
+            servers, self._keeping, world, go_online=self._take_new
+        )
         self._unlocking = asyncio.Lock()
 
     async def run(self) -> None:
@@ -130,7 +129,7 @@ class Kiosk:
             case CreateAccount(passphrase=passphrase, door=door):
                 self._start_creation(passphrase, door)
             case CancelCreation() | AnswerPuzzle() | AskAnotherPuzzle() | SkipServer():
-                self._on_creation(command)
+                self._creation_desk.take(command)
             case UnlockVault(passphrase=passphrase):
                 self._in_background(
                     self._reporting(partial(self._unlock, passphrase), UnlockVault)
@@ -155,19 +154,6 @@ class Kiosk:
                 pass  # `_serve` has taken it.
             case _ as unreachable:
                 assert_never(unreachable)
-
-    def _on_creation(
-        self, command: CancelCreation | AnswerPuzzle | AskAnotherPuzzle | SkipServer
-    ) -> None:
-        match command:
-            case CancelCreation():
-                self._cancel_creation()
-            case AnswerPuzzle(answer=answer):
-                self._person.answer(answer)
-            case AskAnotherPuzzle():
-                self._person.another()
-            case SkipServer():
-                self._person.skip()
 
     def _on_tor(self, command: Connect | AskCircuit | UseBridges) -> None:
         match command:
@@ -218,83 +204,14 @@ class Kiosk:
     # --- the one action ---------------------------------------------------------
 
     def _start_creation(self, passphrase: Secret | None, door: Door | None) -> None:
-        if self._creation is not None or self._accounts:
+        if self._creation_desk.is_busy or self._accounts:
             _wipe(passphrase)
-            return
-        if self._unlocking.locked():
+        elif self._unlocking.locked():
             # The vault decides first: what it holds must not mix with new things.
             _wipe(passphrase)
             self._world.publish(EnrolmentCancelled())
-            return
-        if passphrase is not None:
-            try:
-                self._keeping.refuse_new_vault()
-            except UserError:
-                passphrase.wipe()
-                raise
-        self._can_cancel = True
-        self._creation = self._group.create_task(self._create(passphrase, door))
-
-    def _cancel_creation(self) -> None:
-        """Stop making an account; `_create` undoes what was begun."""
-        if self._creation is not None and self._can_cancel:
-            self._can_cancel = False
-            self._creation.cancel()
-
-    async def _create(self, passphrase: Secret | None, door: Door | None) -> None:
-        """Make an account and go online; leave nothing behind if that ends early."""
-        had_vault = self._keeping.is_kept
-        try:
-            record, new = await self._make(passphrase, door)
-            self._go_online(record, new.route, new)
-        except UserError as error:
-            await self._undo_creation(had_vault=had_vault)
-            self._world.publish(Failed(error, CreateAccount))
-            if self._keeping.is_kept:
-                # It stays, sealed with the words of this try: no others will do.
-                self._world.publish(VaultUnlocked(()))
-        except asyncio.CancelledError:
-            if had_vault:
-                await self._keeping.save_or(self._world.publish)
-            else:
-                # Whatever a server may have made: nobody wants it any more.
-                await self._discard()
-            self._world.publish(EnrolmentCancelled())
-        finally:
-            _wipe(passphrase)
-            self._creation = None
-
-    async def _make(
-        self, passphrase: Secret | None, door: Door | None
-    ) -> tuple[Account, NewAccount]:
-        try:
-            return await make_account(
-                self._servers,
-                keeping=self._keeping,
-                world=self._world,
-                person=self._person,
-                passphrase=passphrase,
-                door=door,
-            )
-        finally:
-            self._can_cancel = False
-
-    async def _undo_creation(self, *, had_vault: bool) -> None:
-        """Take away the vault that was made on the way, unless it is of use.
-
-        It is when it was there before, and when it holds the password of an
-        account that a server may have made without telling us.
-        """
-        if had_vault or self._keeping.profile.accounts:
-            await self._keeping.save_or(self._world.publish)
         else:
-            await self._discard()
-
-    async def _discard(self) -> None:
-        try:
-            await self._keeping.discard()
-        except UserError as error:
-            self._world.publish(Failed(error, None))
+            self._creation_desk.start(passphrase, door, self._group.create_task)
 
     # --- the vault ----------------------------------------------------------------
 
@@ -303,7 +220,7 @@ class Kiosk:
         try:
             async with self._unlocking:
                 is_kept = self._keeping.is_kept
-                if self._creation is not None or (self._accounts and not is_kept):
+                if self._creation_desk.is_busy or (self._accounts and not is_kept):
                     return
                 if not is_kept:
                     chosen = self._detour.before_unlock()
@@ -329,6 +246,9 @@ class Kiosk:
 
     # --- coming and going -----------------------------------------------------------
 
+    def _take_new(self, record: Account, new: NewAccount) -> None:
+        self._go_online(record, new.route, new)
+
     def _go_online(self, record: Account, route: Route, new: NewAccount | None) -> None:
         account = AccountSession(
             record,
@@ -352,10 +272,7 @@ class Kiosk:
 
     async def _sign_out(self) -> None:
         """End chats and streams, stop tor, and keep what is to be kept."""
-        if self._creation is not None:
-            creation = self._creation
-            self._cancel_creation()
-            await asyncio.wait([creation])
+        await self._creation_desk.end()
         for account in tuple(self._accounts.values()):
             await account.close()
         for task in tuple(self._background):

@@ -1,8 +1,8 @@
 """The signed-in stream: slixmpp takes over what `opening` has opened.
 
-Rule: the one slixmpp subclass. It never connects, never resolves a name, never
-answers or approves by itself, and swallows no error: whatever ends the stream is
-raised by `run`, which owns every task in here.
+Rule: it never answers or approves by itself, and swallows no error: whatever ends the
+stream is raised by `run`, which owns every task in here. What slixmpp would do by
+itself is taken from it in `tamed`.
 
 slixmpp would begin with its own connection and its own parser. Instead it is given
 elements that the guarded reader has made, and a way to write; of its hooks we use
@@ -11,7 +11,6 @@ stanza goes out). The version is pinned, and a test fails should they change.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from typing import Final, NoReturn, final
 from xml.etree import ElementTree as ET
@@ -29,7 +28,8 @@ from coykiosk.session.pulse import DeadError, Pulse
 from coykiosk.session.questions import Questions
 from coykiosk.session.requests import Request, read_answer
 from coykiosk.session.resumption import Resumption
-from coykiosk.session.stanzas import BaseXMPP, StanzaBase, tostring
+from coykiosk.session.stanzas import StanzaBase, tostring
+from coykiosk.session.tamed import TamedXmpp
 from coykiosk.session.wire import CLIENT, STREAM, token
 from coykiosk.session.xmlguard import XmlRefusedError
 
@@ -44,7 +44,7 @@ _END: Final = "</stream:stream>"
 
 
 @final
-class XmppStream(BaseXMPP):
+class XmppStream(TamedXmpp):
     """One signed-in stream; use once: `run` it, `close` it.
 
     Args:
@@ -60,13 +60,7 @@ class XmppStream(BaseXMPP):
         on_inbound: Callable[[Inbound], None],
         random_bytes: RandomBytes,
     ) -> None:
-        super().__init__(  # type: ignore[no-untyped-call]  # slixmpp left it so
-            str(opened.jid),
-            CLIENT,
-            # Never used; the default would read all authorities from disk.
-            ssl_context=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            loop=asyncio.get_running_loop(),
-        )
+        super().__init__(opened.jid)
         self.account: Final = opened.jid
         self._opened = opened
         self._stream = opened.stream
@@ -82,8 +76,6 @@ class XmppStream(BaseXMPP):
         self._failure: asyncio.Future[NoReturn] = self.loop.create_future()
         self._is_running = False
         self._is_closing = False
-        self.auto_authorize = None
-        self.auto_subscribe = False
         self.add_filter("in", self._take)
         self.session_bind_event.set()
 
@@ -352,20 +344,3 @@ class XmppStream(BaseXMPP):
     def new_id(self) -> str:
         """Draw a stanza id: 16 random bytes."""
         return token(self._random_bytes)
-
-    def connect(self, host: str | None = None, port: int | None = None) -> NoReturn:
-        """Refuse: connections are `opening`'s, through Tor."""
-        msg = "slixmpp must not connect"
-        raise AssertionError(msg)
-
-    async def get_dns_records(self, domain: str, port: int | None = None) -> NoReturn:
-        """Refuse: names are resolved by Tor alone."""
-        msg = "slixmpp must not resolve"
-        raise AssertionError(msg)
-
-    async def _attempt_connection(self, *_args: object) -> NoReturn:
-        msg = "slixmpp must not connect"
-        raise AssertionError(msg)
-
-    def _start_keepalive(self, event: object) -> None:
-        """Do nothing: slixmpp's beacon of blanks every 300 s names the program."""

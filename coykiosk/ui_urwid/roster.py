@@ -15,6 +15,7 @@ from coykiosk.ui_urwid.actions import Where
 from coykiosk.ui_urwid.dialogs import Rows, gap
 from coykiosk.ui_urwid.editing import line_edit
 from coykiosk.ui_urwid.sheet import Sheet
+from coykiosk.ui_urwid.spelling import spoken
 from coykiosk.ui_urwid.untrusted import Kind, clean, clean_typed
 from coykiosk.ui_urwid.view import ChatView, ViewState
 
@@ -193,7 +194,7 @@ class WhoPage:
         words = _(
             "Not sure that it is them? Have them say their address, by another way: "
             "{spoken}"
-        ).format(spoken=wording.spoken(jid))
+        ).format(spoken=spoken(jid))
         return [(None, urwid.Padding(urwid.Text(words), left=len(_CHOSEN)))]
 
     def _chat(self, chat: ChatView) -> urwid.Widget:
@@ -244,5 +245,5 @@ def _you_rows(state: ViewState, *, is_compact: bool) -> Rows:
 def _spoken_rows(state: ViewState) -> Rows:
     if state.account is None:
         return []
-    words = wording.spoken(state.account)
+    words = spoken(state.account)
     return [urwid.Text(_("Say it: {words}").format(words=words))]

@@ -36,7 +36,6 @@ __all__ = [
     "offline_words",
     "practice_words",
     "server_says",
-    "spoken",
     "step_words",
     "tor_words",
 ]
@@ -56,21 +55,6 @@ GUTTERS: Final = {
 _WAITING_GUTTER: Final = "..|"
 _FAILED_GUTTER: Final = "XX|"
 _UNCERTAIN_GUTTER: Final = "??|"
-
-_SPELLING: Final = {
-    word[0].lower(): word
-    for word in (
-        *("Alfa", "Bravo", "Charlie", "Delta", "Echo", "Foxtrot", "Golf", "Hotel"),
-        *("India", "Juliett", "Kilo", "Lima", "Mike", "November", "Oscar", "Papa"),
-        *("Quebec", "Romeo", "Sierra", "Tango", "Uniform", "Victor", "Whiskey"),
-        *("X-ray", "Yankee", "Zulu"),
-    )
-}
-_DIGITS: Final = (
-    *(_("zero"), _("one"), _("two"), _("three"), _("four")),
-    *(_("five"), _("six"), _("seven"), _("eight"), _("nine")),
-)
-_SIGNS: Final = {".": _("dot"), "-": _("dash"), "_": _("underscore"), "@": _("at")}
 
 # tor's bootstrap tags, tor-spec "Bootstrap phases"; an unknown one is shown as is.
 _TOR_TAGS: Final = {
@@ -343,17 +327,3 @@ def practice_words(state: ViewState) -> str:
         all=len(steps),
         words=_PRACTICE_STEPS[state.practice_step],
     )
-
-
-def spoken(jid: Jid) -> str:
-    """Return how to say an address aloud, letter by letter.
-
-    Source: ICAO Annex 10, volume II, 5.2.1.3 (the spelling alphabet).
-    """
-    return " ".join(_spoken_char(char) for char in str(jid.bare))
-
-
-def _spoken_char(char: str) -> str:
-    if "0" <= char <= "9":
-        return _DIGITS[int(char)]
-    return _SPELLING.get(char) or _SIGNS.get(char) or clean(char, Kind.NICK)

@@ -39,11 +39,7 @@ from coykiosk.contract import (
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.register.servers import TlsMode
 from coykiosk.session import account
-from coykiosk.session.account import (
-    FIRST_CONTACT_DELAY_S,
-    OPENING_LIMIT_S,
-    AccountSession,
-)
+from coykiosk.session.account import FIRST_CONTACT_DELAY_S, AccountSession
 from coykiosk.session.backoff import BACKOFF_CAP_S, RECONNECT_DELAY_S
 from coykiosk.session.inbound import (
     Inbound,
@@ -54,6 +50,7 @@ from coykiosk.session.inbound import (
 )
 from coykiosk.session.opening import Opened, Purpose
 from coykiosk.session.sending import GOODBYE_LIMIT_S
+from coykiosk.session.signing_in import OPENING_LIMIT_S
 from coykiosk.session.strangers import MAX_STRANGERS
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account

@@ -121,7 +121,7 @@ def test_new_account_is_silent_for_two_to_eight_seconds_all_equally_likely(
     made = account(chance)
     new = NewAccount(
         Identity("someone", "a" * 24),
-        made._route,
+        loopback_route(DOMAIN, tls=TlsMode.DIRECT, pin=""),
         Opened.__new__(Opened),  # nobody looks into it
         IsolationKey.fresh(chance.random_bytes),
     )
