@@ -120,14 +120,14 @@ class _Introduction:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._partner: Jid | None = None
-        self._is_person_online = False
+        self._person: Jid | None = None
         self._is_done = False
 
     def on_event_of_person(self, event: Event) -> None:
         """Pass an event on to the screen, having looked at it."""
         self._desk.publish(event)
         if isinstance(event, AccountOnline):
-            self._is_person_online = True
+            self._person = event.account
             self._introduce()
 
     def partner_is_online(self, partner: Jid) -> None:
@@ -146,9 +146,9 @@ class _Introduction:
         self._desk.publish(PracticeAdvanced(PracticeStep.CALLING_PARTNER))
 
     def _introduce(self) -> None:
-        if self._partner and self._is_person_online and not self._is_done:
+        if self._partner and self._person and not self._is_done:
             self._is_done = True
-            self._desk.submit(OpenChat(self._partner))
+            self._desk.submit(OpenChat(self._person, self._partner))
 
 
 async def _run_partner(

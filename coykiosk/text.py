@@ -166,7 +166,7 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
     ),
     ErrorCode.ACCOUNT_HELD_BACK: Sentences(
         _("{server} does not deliver what this new account writes ({condition})."),
-        _("It may later. To be sure, quit (Ctrl+Q) and make one at another server."),
+        _("It may later. To be sure, make another one elsewhere: F4, then A."),
     ),
     # --- vault
     ErrorCode.VAULT_WRONG_PASSPHRASE: Sentences(

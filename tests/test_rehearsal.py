@@ -191,7 +191,8 @@ def test_rehearsal_leads_to_a_chat_with_the_partner_on_one_key(
                 leap(10)
                 await until(rehearsing, lambda: side.of(MessageReceived))
                 [ready] = side.of(PracticeReady)
-                side.submit(SendMessage(ready.partner, "next"))
+                me = side.of(AccountOnline)[-1].account
+                side.submit(SendMessage(me, ready.partner, "next"))
                 n_heard = len(side.of(MessageReceived))
                 await until(rehearsing, lambda: len(side.of(MessageReceived)) > n_heard)
                 side.submit(Quit())
@@ -348,4 +349,5 @@ def test_introduction_opens_the_chat_once_when_both_are_there(
             arrive()
         return [side.commands.get_nowait() for _ in range(side.commands.qsize())]
 
-    assert run_leaping(main) == [OpenChat(Jid("partner", DOMAIN))]
+    opened = OpenChat(Jid("person", DOMAIN), Jid("partner", DOMAIN))
+    assert run_leaping(main) == [opened]

@@ -1,4 +1,7 @@
-"""What the screen tells the session to do; each is named by a verb."""
+"""What the screen tells the session to do; each is named by a verb.
+
+Rule: what is done as somebody says as whom: `account` is one's own bare address.
+"""
 
 from dataclasses import dataclass
 
@@ -20,6 +23,9 @@ class CreateAccount:
     """Seals a new vault; None keeps nothing at all."""
     door: Door | None = None
     """The one server that may be tried; None leaves the choice to us."""
+    is_further: bool = False
+    """Whether it is wanted beside those that there are; then no passphrase is asked
+    for, and it is kept where they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +52,14 @@ class SkipServer:
 
 @dataclass(frozen=True, slots=True)
 class Connect:
-    """Try at once to bring the account back online."""
+    """Try at once to bring every account back online."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenChat:
     """Start an OTR chat with this contact."""
 
+    account: Jid
     contact: Jid
 
 
@@ -60,6 +67,7 @@ class OpenChat:
 class AcceptContact:
     """Talk with a stranger who asked."""
 
+    account: Jid
     contact: Jid
 
 
@@ -67,6 +75,7 @@ class AcceptContact:
 class RefuseContact:
     """Ignore a stranger who asked, for this session; they are told nothing."""
 
+    account: Jid
     contact: Jid
 
 
@@ -74,6 +83,7 @@ class RefuseContact:
 class BlockContact:
     """End the chat with them, and show nothing of them from now on."""
 
+    account: Jid
     contact: Jid
 
 
@@ -81,6 +91,7 @@ class BlockContact:
 class UnblockContact:
     """Let them write again."""
 
+    account: Jid
     contact: Jid
 
 
@@ -88,6 +99,7 @@ class UnblockContact:
 class SendMessage:
     """Send this text, as soon as the chat is encrypted and not before."""
 
+    account: Jid
     chat: Jid
     text: str
 
@@ -96,6 +108,7 @@ class SendMessage:
 class RestartEncryption:
     """Ask the other end for OTR again."""
 
+    account: Jid
     chat: Jid
 
 
@@ -103,6 +116,7 @@ class RestartEncryption:
 class AcceptNewKey:
     """Take a contact's new key for theirs, and send what waited."""
 
+    account: Jid
     chat: Jid
     fingerprint: bytes
     """The key that was shown, 20 bytes; no other is accepted."""
@@ -111,6 +125,8 @@ class AcceptNewKey:
 @dataclass(frozen=True, slots=True)
 class AskCircuit:
     """Tell which relays the account's connection runs through."""
+
+    account: Jid
 
 
 @dataclass(frozen=True, slots=True)

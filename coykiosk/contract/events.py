@@ -1,7 +1,8 @@
 """What the session tells the screen: what has happened, or what now is.
 
 Rule: an event says what *is*, never what to redraw. Text crosses raw: cleaning is
-the screen's duty at the last moment.
+the screen's duty at the last moment. What concerns one account names it: `account`
+is one's own bare address.
 """
 
 from dataclasses import dataclass
@@ -155,14 +156,15 @@ class AccountForgotten:
 class CircuitKnown:
     """The answer to `AskCircuit`."""
 
+    account: Jid
     circuit: Circuit | None
-    server: str
 
 
 @dataclass(frozen=True, slots=True)
 class ContactAsked:
     """A stranger wants to talk; nothing of what they wrote is shown."""
 
+    account: Jid
     contact: Jid
 
 
@@ -179,6 +181,7 @@ class BlockedChanged:
 class ChatChanged:
     """A chat exists, and this is how it stands."""
 
+    account: Jid
     chat: Jid
     """Bare address of the contact."""
     phase: ChatPhase
@@ -193,6 +196,7 @@ class ChatChanged:
 class MessageAccepted:
     """A text of ours is in the chat, in this state."""
 
+    account: Jid
     chat: Jid
     message_id: str
     text: str
@@ -205,6 +209,7 @@ class MessageAccepted:
 class MessageStateChanged:
     """A text of ours was sent, or cannot be."""
 
+    account: Jid
     chat: Jid
     message_id: str
     state: MessageState
@@ -216,6 +221,7 @@ class MessageStateChanged:
 class MessageReceived:
     """The other end wrote."""
 
+    account: Jid
     chat: Jid
     author: Jid
     text: str

@@ -92,8 +92,8 @@ class Partner:
     def receive(self, event: Event) -> list[Command]:
         """Take what happened and return what to do about it, in order."""
         match event:
-            case ContactAsked(contact=contact):
-                return [AcceptContact(contact)]
+            case ContactAsked(account=account, contact=contact):
+                return [AcceptContact(account, contact)]
             case ChatChanged():
                 return self._on_chat(event)
             case MessageReceived():
@@ -115,7 +115,7 @@ class Partner:
             return []
         texts = WELCOME_BACK if them.was_greeted else GREETING
         them.was_greeted = True
-        return [_say(contact, text) for text in texts]
+        return [_say(event.account, contact, text) for text in texts]
 
     def _on_message(self, event: MessageReceived) -> list[Command]:
         contact = event.chat.bare
@@ -126,7 +126,8 @@ class Partner:
             return []
         if not event.text.strip() or _is_burst(them.recent, event.at):
             return []
-        return [_say(contact, _answer(them, event.text[:_MAX_READ_CHARS]))]
+        answer = _answer(them, event.text[:_MAX_READ_CHARS])
+        return [_say(event.account, contact, answer)]
 
     def _recall(self, contact: Jid) -> _Acquaintance:
         """Return what is known of a contact; who was silent longest is forgotten."""
@@ -137,8 +138,8 @@ class Partner:
         return them
 
 
-def _say(contact: Jid, text: str) -> SendMessage:
-    return SendMessage(contact, text.format(**asdict(KEYS)))
+def _say(account: Jid, contact: Jid, text: str) -> SendMessage:
+    return SendMessage(account, contact, text.format(**asdict(KEYS)))
 
 
 def _answer(them: _Acquaintance, text: str) -> str:

@@ -24,7 +24,7 @@ A record is one `[[server]]` table:
 
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from datetime import date
 from functools import partial
 from typing import Final, NoReturn, TypeVar
@@ -141,21 +141,31 @@ def load_servers(
         raise ServersFileError(line, reason, name=name) from fault
 
 
-def order_servers(servers: Iterable[Server], random_bytes: RandomBytes) -> list[Server]:
+def order_servers(
+    servers: Iterable[Server],
+    random_bytes: RandomBytes,
+    *,
+    in_use: Container[str] = (),
+) -> list[Server]:
     """Put the servers into the order in which they are tried.
 
     Tier after tier, by the best way to each server. Inside a tier each next place
     goes to an operator, all remaining ones equally likely, and then to one of
     that operator's remaining domains: whoever runs eleven domains gets no more
     of our users than whoever runs one. Servers that are known not to take
-    strangers in-band are left out.
+    strangers in-band are left out. Whoever sees one account of a person come and
+    go should not see the other: their operators come last, in that order.
 
     Args:
         servers: Records in any order.
         random_bytes: Where the randomness comes from.
+        in_use: Domains at which the person has accounts.
     """
     tiers: dict[Tier, dict[str, list[Server]]] = {}
+    seeing: set[str] = set()
     for server in servers:
+        if server.domain in in_use:
+            seeing.add(server.operator)
         routes = server.routes()
         tier = tier_of(routes[0]) if routes else Tier.NEVER
         if tier is not Tier.NEVER:
@@ -171,7 +181,7 @@ def order_servers(servers: Iterable[Server], random_bytes: RandomBytes) -> list[
             operators[operator].remove(server)
             if not operators[operator]:
                 del operators[operator]
-    return ordered
+    return sorted(ordered, key=lambda server: server.operator in seeing)
 
 
 def _decoded(text: bytes, name: str) -> str:

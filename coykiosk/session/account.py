@@ -281,7 +281,7 @@ class AccountSession:
     async def tell_circuit(self) -> None:
         """Publish the path that the connection runs through."""
         circuit = await self._sign_in.circuit() if self._stream else None
-        self._world.publish(CircuitKnown(circuit, self._record.domain))
+        self._world.publish(CircuitKnown(self.jid, circuit))
 
 
 def _is_cancelled() -> bool:

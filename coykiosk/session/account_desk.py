@@ -11,6 +11,7 @@ from typing import Any, Final, assert_never
 
 from coykiosk.contract import (
     AccountForgotten,
+    AskCircuit,
     BlockContact,
     BurnAccount,
     ChangePassword,
@@ -32,7 +33,8 @@ FURTHER_DELAY_S: Final = 8.0
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 AccountCommand = (
-    BlockContact
+    AskCircuit
+    | BlockContact
     | UnblockContact
     | NewCircuit
     | ChangePassword
@@ -78,21 +80,17 @@ class AccountDesk:
             account.run(new, pause_s=pause_s)
         )
 
-    def work_for(
-        self, command: AccountCommand, acting: Callable[[], AccountSession]
-    ) -> Work:
-        """Return the work that a command means.
-
-        Args:
-            command: What the person wants.
-            acting: Gives the account that acts where the command names none.
+    def work_for(self, command: AccountCommand) -> Work:
+        """Return the work that a command means; none for an account that is going.
 
         Raises:
-            UserError: ADDRESS_BAD: nobody blocks their own account; or as `acting`.
+            UserError: ADDRESS_BAD: nobody blocks their own account.
         """
+        account = self._accounts.get(command.account.bare)
+        if account is None or account.jid in self._leaving:
+            return _nothing
         match command:
             case BlockContact(contact=contact) | UnblockContact(contact=contact):
-                account = acting()
                 if contact.bare == account.jid:
                     raise UserError(ErrorCode.ADDRESS_BAD)
                 is_block = isinstance(command, BlockContact)
@@ -100,16 +98,8 @@ class AccountDesk:
                 return partial(
                     upkeep.block if is_block else upkeep.unblock, contact.bare
                 )
-            case _:
-                return self._on_account(command)
-
-    def _on_account(
-        self, command: NewCircuit | ChangePassword | ForgetAccount | BurnAccount
-    ) -> Work:
-        account = self._accounts.get(command.account.bare)
-        if account is None or account.jid in self._leaving:
-            return _nothing
-        match command:
+            case AskCircuit():
+                return account.tell_circuit
             case NewCircuit():
                 return account.take_new_path
             case ChangePassword():

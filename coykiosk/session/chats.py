@@ -207,6 +207,7 @@ class Chats:
     def _make(self, contact: Jid) -> Conversation:
         conversation = Conversation(
             contact,
+            account=self._account,
             instances=otr.Instances(
                 self._our_key, self._record.instance_tag, self._world.random_bytes
             ),
@@ -328,4 +329,4 @@ class Chats:
         """Tell, once and without a word of theirs, that someone asks."""
         is_person = contact.localpart and contact != self._account
         if is_person and self._strangers.add(contact):
-            self._world.publish(ContactAsked(contact))
+            self._world.publish(ContactAsked(self._account, contact))

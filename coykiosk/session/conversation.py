@@ -51,6 +51,7 @@ class Conversation:
 
     Args:
         contact: Bare address.
+        account: Our own, bare.
         instances: The OTR engines for the contact's devices.
         known_keys: Fingerprints met before, 20 bytes each.
         random_bytes: Source of message ids.
@@ -60,11 +61,13 @@ class Conversation:
         self,
         contact: Jid,
         *,
+        account: Jid,
         instances: otr.Instances,
         known_keys: tuple[bytes, ...],
         random_bytes: RandomBytes,
     ) -> None:
         self._contact = contact.bare
+        self._account = account
         self._instances = instances
         self._keys = ContactKeys(instances, known_keys)
         self._random_bytes = random_bytes
@@ -72,9 +75,13 @@ class Conversation:
         self._told_too_old = False
         self._devices = Devices(self._contact, random_bytes)
         self._asking = Asking(random_bytes)
-        self._outbox = Outbox(self._contact, random_bytes)
+        self._outbox = Outbox(self._contact, account, random_bytes)
         self._standing = ChatStanding(
-            self._contact, instances=instances, keys=self._keys, asking=self._asking
+            self._contact,
+            account,
+            instances=instances,
+            keys=self._keys,
+            asking=self._asking,
         )
 
     # --- how the chat stands ------------------------------------------------
@@ -337,4 +344,6 @@ class Conversation:
     def _received(
         self, sender: Jid, text: str, at: datetime, protection: Protection
     ) -> MessageReceived:
-        return MessageReceived(self._contact, sender, text, at, protection)
+        return MessageReceived(
+            self._account, self._contact, sender, text, at, protection
+        )

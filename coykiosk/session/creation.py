@@ -64,7 +64,8 @@ async def make_account(
         if not found.may_exist:
             attempts.denied(record)
     if door is None:
-        in_order = order_servers(servers, world.random_bytes)
+        others = {each.domain for each in keeping.profile.accounts if not each.pending}
+        in_order = order_servers(servers, world.random_bytes, in_use=others)
     else:
         in_order = [server_behind(door)]
     enrolment = Enrolment(in_order, world.random_bytes)

@@ -119,19 +119,21 @@ class CreationDesk:
     async def _create(self, passphrase: Secret | None, door: Door | None) -> None:
         """Make an account and go online; leave nothing behind if that ends early."""
         had_vault = self._keeping.is_kept
+        before = tuple(self._keeping.profile.accounts)
+        has_others = any(not each.pending for each in before)
         try:
             self._go_online(*await self._make(passphrase, door))
         except UserError as error:
             await self._undo(had_vault=had_vault)
             self._world.publish(Failed(error, CreateAccount))
-            if self._keeping.is_kept:
+            if self._keeping.is_kept and not has_others:
                 # It stays, sealed with the words of this try: no others will do.
                 self._world.publish(VaultUnlocked(()))
         except asyncio.CancelledError:
-            if had_vault:
-                await self._keeping.save_or(self._world.publish)
+            # Whatever a server may have made: nobody wants it any more.
+            if had_vault or has_others:
+                await self._keeping.keep_only(before, self._world.publish)
             else:
-                # Whatever a server may have made: nobody wants it any more.
                 await self._discard()
             self._world.publish(EnrolmentCancelled())
         finally:

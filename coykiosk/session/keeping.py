@@ -179,6 +179,17 @@ class Keeping:
                 record.wipe()
         self.profile.accounts[:] = kept
 
+    async def keep_only(
+        self, before: Container[Account], publish: Callable[[Event], None]
+    ) -> None:
+        """Forget every account but these, and save; tell if that cannot be done."""
+        accounts = self.profile.accounts
+        gone = [each for each in accounts if each not in before]
+        accounts[:] = [each for each in accounts if each in before]
+        await self.save_or(publish)
+        for record in gone:  # not before: a save may have been reading them
+            record.wipe()
+
     def settle(self, record: Account, *, except_for: Container[str]) -> None:
         """The account exists: forget the attempts that led to it.
 

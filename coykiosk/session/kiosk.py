@@ -25,7 +25,6 @@ from coykiosk.contract import (
     Command,
     Connect,
     CreateAccount,
-    Door,
     EnrolmentCancelled,
     Failed,
     ForgetAccount,
@@ -126,27 +125,28 @@ class Kiosk:
 
     def _carry_out(self, command: Command) -> None:
         match command:
-            case CreateAccount(passphrase=passphrase, door=door):
-                self._start_creation(passphrase, door)
+            case CreateAccount():
+                self._start_creation(command)
             case CancelCreation() | AnswerPuzzle() | AskAnotherPuzzle() | SkipServer():
                 self._creation_desk.take(command)
             case UnlockVault(passphrase=passphrase):
                 self._in_background(
                     self._reporting(partial(self._unlock, passphrase), UnlockVault)
                 )
-            case Connect() | AskCircuit() | UseBridges():
+            case Connect() | UseBridges():
                 self._on_tor(command)
             case OpenChat() | AcceptContact() | RefuseContact():
                 self._on_contact(command)
             case (
-                BlockContact()
+                AskCircuit()
+                | BlockContact()
                 | UnblockContact()
                 | NewCircuit()
                 | ChangePassword()
                 | ForgetAccount()
                 | BurnAccount()
             ):
-                work = self._account_desk.work_for(command, self._account)
+                work = self._account_desk.work_for(command)
                 self._in_background(self._reporting(work, type(command)))
             case SendMessage() | RestartEncryption() | AcceptNewKey():
                 self._on_chat(command)
@@ -155,20 +155,16 @@ class Kiosk:
             case _ as unreachable:
                 assert_never(unreachable)
 
-    def _on_tor(self, command: Connect | AskCircuit | UseBridges) -> None:
+    def _on_tor(self, command: Connect | UseBridges) -> None:
         match command:
             case Connect():
                 self._in_background(self._reporting(self._reconnect, Connect))
-            case AskCircuit():
-                for account in self._accounts.values():
-                    work = self._reporting(account.tell_circuit, AskCircuit)
-                    self._in_background(work)
             case UseBridges(text=text):
                 use = partial(self._use_bridges, text)
                 self._in_background(self._reporting(use, UseBridges))
 
     def _on_contact(self, command: OpenChat | AcceptContact | RefuseContact) -> None:
-        account = self._account()
+        account = self._acting(command.account)
         if command.contact.bare == account.jid:
             raise UserError(ErrorCode.ADDRESS_BAD)
         match command:
@@ -178,7 +174,7 @@ class Kiosk:
                 account.chats.refuse(contact)
 
     def _on_chat(self, command: SendMessage | RestartEncryption | AcceptNewKey) -> None:
-        account = self._account()
+        account = self._acting(command.account)
         match command:
             case SendMessage(chat=chat, text=text):
                 account.chats.say(chat, text)
@@ -187,11 +183,11 @@ class Kiosk:
             case AcceptNewKey(chat=chat, fingerprint=fingerprint):
                 account.chats.accept_new_key(chat, fingerprint)
 
-    def _account(self) -> AccountSession:
-        """The account that acts; there is one as yet."""
-        for account in self._accounts.values():
-            return account
-        raise UserError(ErrorCode.CONNECTION_LOST, server="")
+    def _acting(self, jid: Jid) -> AccountSession:
+        account = self._accounts.get(jid.bare)
+        if account is None:
+            raise UserError(ErrorCode.CONNECTION_LOST, server=jid.domainpart)
+        return account
 
     async def _reporting(
         self, work: Callable[[], Coroutine[Any, Any, None]], during: type[Command]
@@ -203,15 +199,21 @@ class Kiosk:
 
     # --- the one action ---------------------------------------------------------
 
-    def _start_creation(self, passphrase: Secret | None, door: Door | None) -> None:
-        if self._creation_desk.is_busy or self._accounts:
-            _wipe(passphrase)
+    def _start_creation(self, command: CreateAccount) -> None:
+        passphrase = command.passphrase
+        if self._creation_desk.is_busy or (self._accounts and not command.is_further):
+            _wipe(passphrase)  # a key pressed twice makes no second account
         elif self._unlocking.locked():
             # The vault decides first: what it holds must not mix with new things.
             _wipe(passphrase)
             self._world.publish(EnrolmentCancelled())
         else:
-            self._creation_desk.start(passphrase, door, self._group.create_task)
+            if self._accounts:
+                # Where they are kept is decided; theirs is the vault, or there is none.
+                _wipe(passphrase)
+                passphrase = None
+            start = self._group.create_task
+            self._creation_desk.start(passphrase, command.door, start)
 
     # --- the vault ----------------------------------------------------------------
 
@@ -234,7 +236,7 @@ class Kiosk:
             await self._reconnect()
         else:
             # The last session ended before its account was there: finish it.
-            self._start_creation(None, None)
+            self._start_creation(CreateAccount(None))
 
     def _take_accounts(self) -> None:
         records = [r for r in self._keeping.profile.accounts if not r.pending]

@@ -63,11 +63,13 @@ class Outbox:
 
     Args:
         contact: Bare address.
+        account: Our own.
         random_bytes: Source of message ids.
     """
 
-    def __init__(self, contact: Jid, random_bytes: RandomBytes) -> None:
+    def __init__(self, contact: Jid, account: Jid, random_bytes: RandomBytes) -> None:
         self._contact = contact
+        self._account = account
         self._random_bytes = random_bytes
         self._waiting: deque[Typed] = deque()
         self._by_stanza: dict[str, str] = {}
@@ -102,6 +104,7 @@ class Outbox:
         typed = Typed(self._random_bytes(16).hex(), text, meant_for)
         self._waiting.append(typed)
         return MessageAccepted(
+            account=self._account,
             chat=self._contact,
             message_id=typed.message_id,
             text=text,
@@ -218,4 +221,6 @@ class Outbox:
     def _changed(
         self, message_id: str, state: MessageState, protection: Protection
     ) -> MessageStateChanged:
-        return MessageStateChanged(self._contact, message_id, state, protection)
+        return MessageStateChanged(
+            self._account, self._contact, message_id, state, protection
+        )

@@ -19,6 +19,7 @@ class ChatStanding:
 
     Args:
         contact: Bare address.
+        account: Our own, bare.
         instances: The OTR engines for the contact's devices.
         keys: What we hold of the contact's keys.
         asking: The times of our questions.
@@ -27,12 +28,14 @@ class ChatStanding:
     def __init__(
         self,
         contact: Jid,
+        account: Jid,
         *,
         instances: otr.Instances,
         keys: ContactKeys,
         asking: Asking,
     ) -> None:
         self._contact = contact
+        self._account = account
         self._instances = instances
         self._keys = keys
         self._asking = asking
@@ -72,6 +75,7 @@ class ChatStanding:
         """Say how the chat stands, if that changed."""
         self._keys.was_shown()
         shown = ChatChanged(
+            account=self._account,
             chat=self._contact,
             phase=self.phase,
             protection=self.protection,

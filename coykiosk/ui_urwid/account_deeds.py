@@ -10,6 +10,7 @@ from coykiosk.contract import (
     BlockContact,
     BurnAccount,
     ChangePassword,
+    CreateAccount,
     ForgetAccount,
     Jid,
     NewCircuit,
@@ -20,6 +21,7 @@ from coykiosk.ui_urwid import steps
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.dialogs import Dialog
+from coykiosk.ui_urwid.view import ViewState
 
 __all__ = ["AccountDeeds"]
 
@@ -46,11 +48,18 @@ class AccountDeeds:
             Action.BURN: lambda: self._ask(Action.BURN, self._desk.state.account),
             Action.BLOCK: lambda: self._ask(Action.BLOCK, self._desk.who.chosen),
             Action.UNBLOCK: self._unblock,
+            Action.SWITCH: self._switch,
+            Action.NEXT_ACCOUNT: self._next_account,
+            Action.FURTHER: self.ask_further,
         }
 
     def confirmed(self, dialog: Dialog) -> bool:
         """Do what was asked about; whether it was one of these questions."""
         desk, subject = self._desk, dialog.subject
+        if dialog.kind is Action.FURTHER:
+            desk.state = steps.creation_started(desk.state, keep=desk.state.keep)
+            desk.submit(CreateAccount(None, desk.state.door, is_further=True))
+            return True
         if subject is None:
             return False
         match dialog.kind:
@@ -60,9 +69,9 @@ class AccountDeeds:
             case Action.BURN:
                 desk.state = steps.leaving_started(desk.state, is_burning=True)
                 desk.submit(BurnAccount(subject))
-            case Action.BLOCK:
+            case Action.BLOCK if desk.state.account is not None:
                 desk.who.unchoose()
-                desk.submit(BlockContact(subject))
+                desk.submit(BlockContact(desk.state.account, subject))
             case _:
                 return False
         return True
@@ -88,5 +97,28 @@ class AccountDeeds:
             self._desk.submit(ChangePassword(self._desk.state.account))
 
     def _unblock(self) -> None:
+        desk = self._desk
+        if desk.who.chosen is not None and desk.state.account is not None:
+            desk.submit(UnblockContact(desk.state.account, desk.who.chosen))
+
+    # --- several accounts ---------------------------------------------------------
+
+    def _switch(self) -> None:
         if self._desk.who.chosen is not None:
-            self._desk.submit(UnblockContact(self._desk.who.chosen))
+            self._be(steps.account_in_front(self._desk.state, self._desk.who.chosen))
+
+    def _next_account(self) -> None:
+        self._be(steps.next_account(self._desk.state))
+
+    def _be(self, state: ViewState) -> None:
+        if state.account != self._desk.state.account:
+            # What was typed was typed as somebody else.
+            self._desk.who.clear()
+        self._desk.state = state
+
+    def ask_further(self) -> None:
+        """Ask whether to make another account."""
+        if self._desk.where is Where.HELD_BACK:
+            self._desk.state = steps.problem_read(self._desk.state)
+        title = _("Another account?")
+        self._desk.open(Dialog(Where.FURTHER, title, Action.FURTHER))

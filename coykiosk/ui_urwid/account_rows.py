@@ -16,10 +16,19 @@ from coykiosk.ui_urwid.dialogs import Rows, gap
 from coykiosk.ui_urwid.untrusted import Kind, clean
 from coykiosk.ui_urwid.view import ViewState
 
-__all__ = ["account_rows", "leaving_rows", "news_rows", "question_rows"]
+__all__ = [
+    "account_rows",
+    "further_rows",
+    "leaving_rows",
+    "news_rows",
+    "question_rows",
+]
 
 _CHOICES: Final = frozenset(
-    {Action.NEW_PATH, Action.NEW_PASSWORD, Action.FORGET, Action.BURN}
+    {
+        *(Action.NEW_PATH, Action.NEW_PASSWORD, Action.FURTHER),
+        *(Action.FORGET, Action.BURN),
+    }
 )
 _KEY_COLS: Final = 3
 
@@ -35,6 +44,36 @@ def account_rows(state: ViewState, *, is_compact: bool) -> Rows:
         shown = urwid.Text(("key", key))
         choice = urwid.Columns([(_KEY_COLS, shown), urwid.Text(sentence)], 1)
         rows += [choice] if is_compact else [gap(), choice]
+    return rows
+
+
+def further_rows(state: ViewState) -> Rows:
+    """Ask before another account is made beside those there are."""
+    sentences = [
+        _(
+            "Another account is made beside yours: with a server that has none of "
+            "yours yet, if one takes you, on a path and with keys of its own."
+        ),
+        _(
+            "Nobody can see that both are yours, unless you say so. But both come and "
+            "go when you do: whoever watches both for long may guess it."
+        ),
+        _("It is kept in your vault, like the others.")
+        if state.keep
+        else _("Nothing is kept of it: when you quit, it is gone like the others."),
+    ]
+    if state.door is not None:
+        server = clean(state.door.domain, Kind.JID)
+        sentences[0] = _(
+            "Another account is made beside yours, at {server} as you said, on a path "
+            "and with keys of its own."
+        ).format(server=server)
+    keys = _(
+        "Enter makes it. F9: with an invitation, or a server you name. Esc goes back."
+    )
+    rows: list[urwid.Widget] = []
+    for sentence in [*sentences, keys]:
+        rows += [urwid.Text(sentence), gap()]
     return rows
 
 

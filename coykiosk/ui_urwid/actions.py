@@ -45,6 +45,8 @@ class Where(Enum):
     """The same screen; a chat is chosen."""
     WHO_BLOCKED = auto()
     """The same screen; somebody who is blocked is chosen."""
+    WHO_ACCOUNT = auto()
+    """The same screen; another account of one's own is chosen."""
     CHAT = auto()
     LEAVING = auto()
     """An account is being burnt or forgotten."""
@@ -56,6 +58,10 @@ class Where(Enum):
     """The Tor sheet lies over the screen."""
     BRIDGES = auto()
     """The field for bridge lines lies over the screen."""
+    HELD_BACK = auto()
+    """What lies over the screen tells that the new account is of no use yet."""
+    FURTHER = auto()
+    """The question whether to make another account lies over the screen."""
     CONFIRM = auto()
     """A question lies over the screen."""
     CONFIRM_QUIT = auto()
@@ -64,7 +70,10 @@ class Where(Enum):
 
 START: Final = frozenset({Where.START_WORDS, Where.START_OWN})
 WHO_PLACES: Final = frozenset(
-    {Where.WHO_ENTRY, Where.WHO_REQUEST, Where.WHO_CHAT, Where.WHO_BLOCKED}
+    {
+        *(Where.WHO_ENTRY, Where.WHO_REQUEST, Where.WHO_CHAT),
+        *(Where.WHO_BLOCKED, Where.WHO_ACCOUNT),
+    }
 )
 TALKING: Final = WHO_PLACES | {Where.CHAT}
 
@@ -108,6 +117,9 @@ class Action(Enum):
     RECALL_NEWER = auto()
     WHO = auto()
     ACCOUNT = auto()
+    SWITCH = auto()
+    NEXT_ACCOUNT = auto()
+    FURTHER = auto()
     NEW_PATH = auto()
     NEW_PASSWORD = auto()
     FORGET = auto()

@@ -93,8 +93,8 @@ def bridge_name(line: str) -> str:
 
 def bridges_kept(state: ViewState) -> str:
     """Return where bridges are kept."""
-    if state.vault_open or (state.online is not None and state.keep):
+    if state.vault_open or (state.front.online is not None and state.keep):
         return _("They are kept in your vault, and nowhere else.")
-    if state.online is not None:
+    if state.front.online is not None:
         return _("They are kept in memory only, until you quit.")
     return _("They are kept in your vault once it is open; without one, in memory.")

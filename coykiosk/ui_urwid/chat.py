@@ -189,9 +189,10 @@ def _title(state: ViewState, chat: ChatView, cols: int) -> Part:
     """Draw whom this chat is with, and what waits in the others."""
     others = state.n_unread
     right = ""
-    if len(state.chats) > 1:
+    chats = list(state.front.chats)
+    if len(chats) > 1:
         right = _("chat {n} of {all}").format(
-            n=list(state.chats).index(chat.contact) + 1, all=len(state.chats)
+            n=chats.index(chat.contact) + 1, all=len(chats)
         )
     if others:
         unread = ngettext("{n} unread elsewhere", "{n} unread elsewhere", others)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from coykiosk.contract import (
     AcceptContact,
     AcceptNewKey,
+    Command,
     Jid,
     OpenChat,
     Quit,
@@ -35,9 +36,9 @@ class Deeds:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self.welcome = WelcomeDeeds(desk)
-        self.tor = TorDeeds(desk)
         self._account = AccountDeeds(desk)
+        self.welcome = WelcomeDeeds(desk, self._account.ask_further)
+        self.tor = TorDeeds(desk)
         self._table: dict[Action, Callable[[], None]] = {
             **self.welcome.table(),
             **self._talking_table(),
@@ -93,21 +94,27 @@ class Deeds:
 
     def _open_chat(self) -> None:
         desk = self._desk
-        contact = desk.who.chosen
-        if contact is None:
+        if desk.where is Where.WHO_CHAT:
+            contact = desk.who.chosen
+        else:
             contact = desk.who.typed_address(desk.state)
         if contact is not None:
             self._ask_for(contact)
 
+    def _as_me(self, command: Callable[[Jid], Command]) -> None:
+        """Submit what is done as the account in front."""
+        if self._desk.state.account is not None:
+            self._desk.submit(command(self._desk.state.account))
+
     def _ask_for(self, contact: Jid) -> None:
         desk = self._desk
-        is_there = contact in desk.state.chats
+        is_there = contact in desk.state.front.chats
         desk.state = steps.chat_asked_for(desk.state, contact)
         if is_there:
             desk.who.clear()
         else:
             # What was typed stays until the chat is there: it may have a slip in it.
-            desk.submit(OpenChat(contact))
+            self._as_me(lambda me: OpenChat(me, contact))
 
     def _accept(self) -> None:
         desk = self._desk
@@ -115,7 +122,7 @@ class Deeds:
         if contact is not None:
             desk.who.unchoose()
             desk.state = steps.request_answered(desk.state, contact, accepted=True)
-            desk.submit(AcceptContact(contact))
+            self._as_me(lambda me: AcceptContact(me, contact))
 
     def _refuse(self) -> None:
         desk = self._desk
@@ -123,11 +130,11 @@ class Deeds:
         if contact is not None:
             desk.who.unchoose()
             desk.state = steps.request_answered(desk.state, contact, accepted=False)
-            desk.submit(RefuseContact(contact))
+            self._as_me(lambda me: RefuseContact(me, contact))
 
     def _who(self) -> None:
         desk = self._desk
-        current = desk.state.current
+        current = desk.state.front.current
         if desk.state.page is Page.CHAT:
             desk.state = steps.who_shown(desk.state)
         elif current is not None:
@@ -135,7 +142,7 @@ class Deeds:
 
     def _turn(self, step: int) -> None:
         desk = self._desk
-        contacts = list(desk.state.chats)
+        contacts = list(desk.state.front.chats)
         if not contacts:
             return
         if desk.current is None:
@@ -145,11 +152,10 @@ class Deeds:
         desk.state = steps.chat_shown(desk.state, contacts[at])
 
     def _unread(self) -> None:
-        desk = self._desk
-        for contact, chat in desk.state.chats.items():
-            if chat.n_unread:
-                desk.state = steps.chat_shown(desk.state, contact)
-                return
+        state = steps.unread_shown(self._desk.state)
+        if state.account != self._desk.state.account:
+            self._desk.who.clear()
+        self._desk.state = state
 
     # --- one chat -----------------------------------------------------------------
 
@@ -159,7 +165,7 @@ class Deeds:
             return
         match self._desk.chat.submit(chat):
             case Typed(text):
-                self._desk.submit(SendMessage(chat.contact, text))
+                self._as_me(lambda me: SendMessage(me, chat.contact, text))
             case Action() as action:
                 self.do(action)
             case None:
@@ -181,8 +187,9 @@ class Deeds:
             log.page_down()
 
     def _encrypt(self) -> None:
-        if self._desk.current is not None:
-            self._desk.submit(RestartEncryption(self._desk.current))
+        current = self._desk.current
+        if current is not None:
+            self._as_me(lambda me: RestartEncryption(me, current))
 
     def _new_key(self) -> None:
         chat = self._desk.state.chat
@@ -222,8 +229,9 @@ class Deeds:
         if dialog.where is Where.CONFIRM_QUIT:
             self._leave()
         elif dialog.kind is Action.NEW_KEY:
-            if self._desk.current is not None and dialog.key is not None:
-                self._desk.submit(AcceptNewKey(self._desk.current, dialog.key))
+            current, key = self._desk.current, dialog.key
+            if current is not None and key is not None:
+                self._as_me(lambda me: AcceptNewKey(me, current, key))
         elif self._desk.current is not None:
             self._desk.chat.paste(self._desk.current, dialog.text)
 

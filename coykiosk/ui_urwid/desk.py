@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coykiosk.contract import Command, Jid
+from coykiosk.errors import ErrorCode
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.bridges import BridgesField
 from coykiosk.ui_urwid.chat import ChatPage
@@ -35,7 +36,8 @@ class Desk:
     state: ViewState = field(default_factory=ViewState)
     door: DoorPage = field(default_factory=DoorPage)
     who: WhoPage = field(default_factory=WhoPage)
-    chat: ChatPage = field(default_factory=ChatPage)
+    chats: dict[Jid | None, ChatPage] = field(default_factory=dict)
+    """What is typed and scrolled in the chats of each account."""
     bridges: BridgesField = field(default_factory=BridgesField)
     dialog: Dialog | None = None
     sheet: Sheet = field(default_factory=Sheet)
@@ -51,7 +53,9 @@ class Desk:
         if (self.state.problems or self.state.news) and self.is_empty:
             # While something is typed a row at the edge tells it: the Enter that
             # ends a line must not close what one has not seen.
-            return Where.SHEET
+            problems = self.state.problems
+            is_held = problems and problems[0].code is ErrorCode.ACCOUNT_HELD_BACK
+            return Where.HELD_BACK if is_held else Where.SHEET
         return self.page_where
 
     @property
@@ -85,17 +89,24 @@ class Desk:
         return passphrase is None or passphrase.is_empty
 
     @property
+    def chat(self) -> ChatPage:
+        """The chats of the account in front."""
+        return self.chats.setdefault(self.state.account, ChatPage())
+
+    @property
     def current(self) -> Jid | None:
         """The chat on the screen, if the chat page is shown."""
-        return self.state.current if self.state.page is Page.CHAT else None
+        return self.state.front.current if self.state.page is Page.CHAT else None
 
-    def forget_account(self, *, keep_words: bool) -> None:
+    def forget_account(self, account: Jid, *, keep_words: bool) -> None:
         """Drop what was said and typed over an account that is gone.
 
         Args:
+            account: Its bare address.
             keep_words: The words made for the vault still open it.
         """
-        self.who, self.chat = WhoPage(), ChatPage()
+        self.who = WhoPage()
+        self.chats.pop(account, None)
         if not keep_words:
             self.welcome.forget_words()
 

@@ -43,7 +43,7 @@ class Dialog:
     """What lies over the screen."""
 
     where: Where
-    """`SHEET`, `TOR`, `BRIDGES`, `ACCOUNT`, `CONFIRM` or `CONFIRM_QUIT`."""
+    """`SHEET`, `TOR`, `BRIDGES`, `ACCOUNT`, `FURTHER`, `CONFIRM` or `CONFIRM_QUIT`."""
     title: str
     kind: Action
     """What opened it, so that the same key does not open it twice."""
@@ -188,13 +188,22 @@ def new_key_rows(name: str, contact: str, key: bytes) -> Rows:
 
 def quit_rows(state: ViewState) -> Rows:
     """Ask before quitting, and say what that ends."""
+    n = len(state.accounts)
     kept = (
-        _("Your account stays in the vault; your words open it next time.")
+        ngettext(
+            "Your account stays in the vault; your words open it next time.",
+            "Your accounts stay in the vault; your words open it next time.",
+            n,
+        )
         if state.keep
-        else _("Nothing is kept: this account and its chats are gone for good.")
+        else ngettext(
+            "Nothing is kept: this account and its chats are gone for good.",
+            "Nothing is kept: these accounts and their chats are gone for good.",
+            n,
+        )
     )
     rows = [urwid.Text(_("Your chats end, and the other ends are told.")), gap()]
-    if state.account is not None:
-        name = wording.address(state.account)
-        rows += [urwid.Text(f"{name}: {kept}"), gap()]
+    if state.accounts:
+        names = ", ".join(wording.address(account) for account in state.accounts)
+        rows += [urwid.Text(f"{names}: {kept}"), gap()]
     return [*rows, urwid.Text(_("Enter or Ctrl+Q quits. Esc goes back."))]

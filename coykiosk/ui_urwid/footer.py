@@ -14,6 +14,7 @@ from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.keymap import hints_for
+from coykiosk.ui_urwid.roster import who_places
 from coykiosk.ui_urwid.sheet import Part, clipped
 from coykiosk.ui_urwid.untrusted import Kind, clean, clip, width
 from coykiosk.ui_urwid.view import ChatView, Page, TorPhase, ViewState
@@ -53,9 +54,9 @@ def _banners(desk: Desk, cols: int, *, is_roomy: bool) -> list[Part]:
         stop = _("[!!] STOP. {happened} {to_do}")
         words = stop.format(happened=told.happened, to_do=told.to_do)
         banners.append(("stop", words))
-    elif state.offline is not None and talking:
+    elif state.front.offline is not None and talking:
         words = _("[--] OFFLINE. {why}").format(
-            why=wording.offline_words(state.offline)
+            why=wording.offline_words(state.front.offline)
         )
         banners.append(("caution", words))
     trouble = state.tor.trouble
@@ -69,8 +70,8 @@ def _banners(desk: Desk, cols: int, *, is_roomy: bool) -> list[Part]:
     if state.news and not desk.is_empty:
         name = wording.address(state.news[0].account)
         banners.append(("ok", f"{name}: {wording.news_words(state.news[0])}"))
-    if state.requests and state.page is Page.CHAT:
-        n = len(state.requests)
+    n = sum(len(view.requests) for view in state.accounts.values())
+    if n and state.page is Page.CHAT:
         words = ngettext(
             "{n} person wants to talk with you: F2",
             "{n} people want to talk with you: F2",
@@ -133,17 +134,17 @@ def _needs_encryption(chat: ChatView) -> bool:
 def _is_of_use(action: Action, desk: Desk) -> bool:
     """Tell whether a key would do something now."""
     state = desk.state
-    is_lost = state.offline is not None or state.tor.phase is TorPhase.STOPPED
+    is_lost = state.front.offline is not None or state.tor.phase is TorPhase.STOPPED
     is_bare = state.page is Page.SIGNING_IN and state.account is None
     conditions = {
         Action.RETRY: is_lost or is_bare,
         Action.TRIED: bool(state.tried),
         Action.NEW_KEY: state.chat is not None and state.chat.key_is_new,
-        Action.CHOOSE_NEXT: bool(state.requests or state.chats or state.blocked),
+        Action.CHOOSE_NEXT: bool(who_places(state)),
         Action.ACCOUNT: state.account is not None,
         Action.UNLOCK: not state.unlocking,
         Action.NO_BRIDGES: bool(state.bridges),
-        Action.WHO: state.page is Page.CHAT or state.current is not None,
+        Action.WHO: state.page is Page.CHAT or state.front.current is not None,
         Action.ENCRYPT: state.chat is not None and _needs_encryption(state.chat),
     }
     return conditions.get(action, True)

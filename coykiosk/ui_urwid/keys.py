@@ -26,6 +26,7 @@ __all__ = ["BINDINGS"]
 _OVERLAYS: Final = frozenset(
     {
         *(Where.ACCOUNT, Where.SHEET, Where.TOR, Where.BRIDGES),
+        *(Where.HELD_BACK, Where.FURTHER),
         *(Where.CONFIRM, Where.CONFIRM_QUIT, Where.CLOSING),
     }
 )
@@ -66,11 +67,18 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         _("Let a person whom you have blocked write to you again."),
     ),
     Binding(
+        Action.SWITCH,
+        ("enter",),
+        here(Where.WHO_ACCOUNT),
+        _("be this account"),
+        _("Go over to another account of yours, and be it from now on."),
+    ),
+    Binding(
         Action.CHOOSE_NEXT,
         ("tab", "down"),
         WHO_PLACES,
         _("choose"),
-        _("Go down to the people who want to talk, and to your chats."),
+        _("Go down to who wants to talk, to your chats, and to your accounts."),
     ),
     Binding(
         Action.CHOOSE_PREVIOUS,
@@ -121,8 +129,15 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         ("f4",),
         TALKING | {Where.SIGNING_IN},
         _("account"),
-        _("Your account: a new path, a new password; forget it, or burn it."),
+        _("Your account: new path, new password, forget, burn; another one beside it."),
         slash="account",
+    ),
+    Binding(
+        Action.NEXT_ACCOUNT,
+        ("ctrl o",),
+        TALKING,
+        "",
+        _("Go over to the next of your accounts, if you have several."),
     ),
     Binding(
         Action.RETRY,
@@ -187,7 +202,7 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         ("f7", "meta a"),
         TALKING,
         "",
-        _("Go to the next chat with something unread."),
+        _("Go to the next chat with something unread, whichever account it is of."),
     ),
     Binding(
         Action.TRIED,
@@ -247,7 +262,7 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.QUIT,
         ("ctrl q", "ctrl c"),
-        _PAGES | {Where.ACCOUNT, Where.SHEET, Where.TOR, Where.BRIDGES, Where.CONFIRM},
+        _PAGES | _OVERLAYS - {Where.CONFIRM_QUIT, Where.CLOSING},
         _("quit"),
         _("Quit: end the chats, sign out, wipe the memory."),
         slash="quit",

@@ -15,7 +15,7 @@ SHEET_BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.YES,
         ("enter",),
-        here(Where.CONFIRM),
+        here(Where.CONFIRM, Where.FURTHER),
         _("yes"),
         _("Do it."),
     ),
@@ -29,14 +29,14 @@ SHEET_BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.NO,
         ("esc",),
-        here(Where.CONFIRM, Where.CONFIRM_QUIT),
+        here(Where.CONFIRM, Where.FURTHER, Where.CONFIRM_QUIT),
         _("no, go back"),
         _("Do not do it."),
     ),
     Binding(
         Action.CLOSE_SHEET,
         ("esc", "enter"),
-        here(Where.SHEET, Where.TOR),
+        here(Where.SHEET, Where.TOR, Where.HELD_BACK),
         _("go back"),
         _("Close what lies over the screen."),
     ),
@@ -95,6 +95,13 @@ SHEET_BINDINGS: Final[tuple[Binding, ...]] = (
         here(Where.ACCOUNT),
         _("new password"),
         _("Have a new password made, at the server and here; you need not know it."),
+    ),
+    Binding(
+        Action.FURTHER,
+        ("a",),
+        here(Where.ACCOUNT, Where.HELD_BACK),
+        _("another account"),
+        _("Another account beside this one, which nobody can tell to be yours too."),
     ),
     Binding(
         Action.FORGET,

@@ -57,7 +57,7 @@ WELCOME_BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.DOOR,
         ("f9",),
-        START | {Where.UNLOCK},
+        START | {Where.UNLOCK, Where.FURTHER},
         _("invitation"),
         _("Hand in an invitation, or name a server of your own choice."),
     ),

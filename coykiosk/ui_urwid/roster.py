@@ -4,6 +4,7 @@ Rule: nothing that arrives moves the cursor or takes the keys; a stranger is
 answered only after one has gone down to their line.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import urwid
@@ -19,7 +20,7 @@ from coykiosk.ui_urwid.spelling import spoken
 from coykiosk.ui_urwid.untrusted import Kind, clean, clean_typed
 from coykiosk.ui_urwid.view import ChatView, ViewState
 
-__all__ = ["WhoPage"]
+__all__ = ["Place", "WhoPage", "who_places"]
 
 _ROOMY_ROWS: Final = 18
 _MAX_ADDRESS_CHARS: Final = 512
@@ -28,12 +29,39 @@ _CHOSEN: Final = "> "
 _NOT_CHOSEN: Final = "  "
 
 
+_HEADINGS: Final = {
+    Where.WHO_REQUEST: _("Asking to talk:"),
+    Where.WHO_CHAT: _("Your chats:"),
+    Where.WHO_BLOCKED: _("Blocked:"),
+    Where.WHO_ACCOUNT: _("Your other accounts:"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line that one can go down to."""
+
+    where: Where
+    jid: Jid
+
+
+def who_places(state: ViewState) -> list[Place]:
+    """Return the lines below the address line, in their order."""
+    front = state.front
+    return [
+        *(Place(Where.WHO_REQUEST, jid) for jid in front.requests),
+        *(Place(Where.WHO_CHAT, jid) for jid in front.chats),
+        *(Place(Where.WHO_ACCOUNT, jid) for jid in state.others),
+        *(Place(Where.WHO_BLOCKED, jid) for jid in front.blocked),
+    ]
+
+
 class WhoPage:
     """One's own address, the question, and everybody there is."""
 
     def __init__(self) -> None:
         self._edit = line_edit(_PROMPT, max_chars=_MAX_ADDRESS_CHARS, wrap="any")
-        self._chosen: Jid | None = None
+        self._chosen: Place | None = None
         self._problem = ""
         self._sheet = Sheet()
         self._cols = 80
@@ -42,13 +70,8 @@ class WhoPage:
 
     def where(self, state: ViewState) -> Where:
         """Return which bindings apply."""
-        if self._chosen in state.requests:
-            return Where.WHO_REQUEST
-        if self._chosen in state.chats:
-            return Where.WHO_CHAT
-        if self._chosen in state.blocked:
-            return Where.WHO_BLOCKED
-        return Where.WHO_ENTRY
+        chosen = self._chosen
+        return chosen.where if chosen in who_places(state) else Where.WHO_ENTRY
 
     @property
     def is_empty(self) -> bool:
@@ -58,7 +81,7 @@ class WhoPage:
     @property
     def chosen(self) -> Jid | None:
         """Who is in the line that the person went down to."""
-        return self._chosen
+        return self._chosen.jid if self._chosen else None
 
     def keypress(self, key: str) -> None:
         """Edit the address; typing goes there from wherever one is."""
@@ -78,9 +101,7 @@ class WhoPage:
 
     def choose(self, state: ViewState, step: int) -> None:
         """Go down (1) or up (-1) through the address line and everybody."""
-        places: list[Jid | None] = [
-            *(None, *state.requests, *state.chats, *state.blocked)
-        ]
+        places = [None, *who_places(state)]
         at = places.index(self._chosen) if self._chosen in places else 0
         self._chosen = places[max(0, min(len(places) - 1, at + step))]
         self._sheet.follow_cursor()
@@ -128,8 +149,8 @@ class WhoPage:
         edit_at = len(body)
         body += [self._edit, urwid.Text(self._below_edit(state))]
         focus = edit_at
-        for jid, row in self._people(state):
-            if jid is not None and jid == self._chosen:
+        for place, row in self._people(state):
+            if place is not None and place == self._chosen:
                 focus = len(body)
             body.append(row)
         if is_compact:
@@ -146,10 +167,10 @@ class WhoPage:
                 state.address_problem, lambda fact: clean(fact, Kind.SERVER_TEXT)
             )
             return "caution", f"{told.happened} {told.to_do}"
-        if state.wanted is not None:
-            name = wording.address(state.wanted)
+        if state.front.wanted is not None:
+            name = wording.address(state.front.wanted)
             return _("Opening the chat with {name} ...").format(name=name)
-        if state.partner is not None and not state.chats:
+        if state.partner is not None and not state.front.chats:
             words = _("Your practice partner is {name}; the chat opens by itself.")
             return words.format(name=wording.address(state.partner))
         practising = wording.practice_words(state)
@@ -157,68 +178,65 @@ class WhoPage:
             "Type their address, like name@server, then press Enter."
         )
 
-    def _people(self, state: ViewState) -> list[tuple[Jid | None, urwid.Widget]]:
-        rows: list[tuple[Jid | None, urwid.Widget]] = []
-        if state.requests:
-            rows += [
-                (None, gap()),
-                (None, urwid.Text(("strong", _("Asking to talk:")))),
-            ]
-            for jid in state.requests:
-                rows += [(jid, self._request(jid)), *self._check(jid)]
-        if state.chats:
-            rows += [(None, gap()), (None, urwid.Text(("strong", _("Your chats:"))))]
-            rows += [(jid, self._chat(chat)) for jid, chat in state.chats.items()]
-        if state.blocked:
-            heading = urwid.Text(("strong", _("Blocked:")))
-            rows += [(None, gap()), (None, heading)]
-            rows += [(jid, self._blocked(jid)) for jid in state.blocked]
+    def _people(self, state: ViewState) -> list[tuple[Place | None, urwid.Widget]]:
+        rows: list[tuple[Place | None, urwid.Widget]] = []
+        heading: str | None = None
+        for place in who_places(state):
+            if heading != _HEADINGS[place.where]:
+                heading = _HEADINGS[place.where]
+                rows += [(None, gap()), (None, urwid.Text(("strong", heading)))]
+            rows.append((place, self._row(place, self._words(place, state))))
+            if place.where is Where.WHO_REQUEST and place == self._chosen:
+                rows.append((None, _check(place.jid)))
         return rows
 
-    def _request(self, jid: Jid) -> urwid.Widget:
-        words = _("{name} wants to talk").format(name=wording.address(jid))
-        if jid == self._chosen:
-            words = _(
-                "{name} wants to talk: Enter accept, Delete ignore, F8 block"
-            ).format(name=wording.address(jid))
-        return self._row(jid, words)
+    def _words(self, place: Place, state: ViewState) -> str:
+        name, is_chosen = wording.address(place.jid), place == self._chosen
+        match place.where:
+            case Where.WHO_REQUEST:
+                words = (
+                    _("{name} wants to talk: Enter accept, Delete ignore, F8 block")
+                    if is_chosen
+                    else _("{name} wants to talk")
+                )
+            case Where.WHO_CHAT:
+                name = _chat_words(state.front.chats[place.jid])
+                words = _("{name}: Enter talk, F8 block") if is_chosen else "{name}"
+            case Where.WHO_ACCOUNT:
+                name = wording.other_account_words(place.jid, state)
+                words = _("{name}: Enter be this one") if is_chosen else "{name}"
+            case _:
+                words = _("{name}: Enter unblock") if is_chosen else "{name}"
+        return words.format(name=name)
 
-    def _check(self, jid: Jid) -> list[tuple[Jid | None, urwid.Widget]]:
-        """Say how one finds out whether that is who one thinks it is.
-
-        One letter makes another person, and a request says nothing else: what its
-        sender has to say for themselves anybody can say.
-        """
-        if jid != self._chosen:
-            return []
-        words = _(
-            "Not sure that it is them? Have them say their address, by another way: "
-            "{spoken}"
-        ).format(spoken=spoken(jid))
-        return [(None, urwid.Padding(urwid.Text(words), left=len(_CHOSEN)))]
-
-    def _chat(self, chat: ChatView) -> urwid.Widget:
-        words = f"{wording.MARKS[chat.protection]} {wording.address(chat.contact)}"
-        if chat.n_unread:
-            unread = ngettext("{n} unread", "{n} unread", chat.n_unread)
-            words = f"{words}  ({unread.format(n=chat.n_unread)})"
-        if chat.contact == self._chosen:
-            words = _("{chat}: Enter talk, F8 block").format(chat=words)
-        return self._row(chat.contact, words)
-
-    def _blocked(self, jid: Jid) -> urwid.Widget:
-        words = wording.address(jid)
-        if jid == self._chosen:
-            words = _("{name}: Enter unblock").format(name=words)
-        return self._row(jid, words)
-
-    def _row(self, jid: Jid, words: str) -> urwid.Widget:
-        is_chosen = jid == self._chosen
+    def _row(self, place: Place, words: str) -> urwid.Widget:
+        is_chosen = place == self._chosen
         # An edit nobody types into: it puts the hardware cursor on the chosen row,
         # where a screen reader looks.
         row = urwid.Edit(f"{_CHOSEN if is_chosen else _NOT_CHOSEN}{words}")
         row.set_layout("left", "space")
         return urwid.AttrMap(row, "title") if is_chosen else row
+
+
+def _check(jid: Jid) -> urwid.Widget:
+    """Say how one finds out whether that is who one thinks it is.
+
+    One letter makes another person, and a request says nothing else: what its
+    sender has to say for themselves anybody can say.
+    """
+    words = _(
+        "Not sure that it is them? Have them say their address, by another way: "
+        "{spoken}"
+    ).format(spoken=spoken(jid))
+    return urwid.Padding(urwid.Text(words), left=len(_CHOSEN))
+
+
+def _chat_words(chat: ChatView) -> str:
+    words = f"{wording.MARKS[chat.protection]} {wording.address(chat.contact)}"
+    if not chat.n_unread:
+        return words
+    unread = ngettext("{n} unread", "{n} unread", chat.n_unread)
+    return f"{words}  ({unread.format(n=chat.n_unread)})"
 
 
 def _you_rows(state: ViewState, *, is_compact: bool) -> Rows:

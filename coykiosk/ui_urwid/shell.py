@@ -13,7 +13,12 @@ import urwid
 from coykiosk.contract import AccountForgotten, BridgesSet, Command, Event
 from coykiosk.text import _
 from coykiosk.ui_urwid import dialogs, steps, wording
-from coykiosk.ui_urwid.account_rows import account_rows, news_rows, question_rows
+from coykiosk.ui_urwid.account_rows import (
+    account_rows,
+    further_rows,
+    news_rows,
+    question_rows,
+)
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.deeds import Deeds
 from coykiosk.ui_urwid.desk import Desk
@@ -41,6 +46,8 @@ _MAX_PASTE_CHARS: Final = 100_000
 _ASK_PASTE_CHARS: Final = 500
 _PASTE_BEGINS: Final = "begin paste"
 _PASTE_ENDS: Final = "end paste"
+_BOUND: Final = frozenset({Where.ACCOUNT, Where.FURTHER, Where.CONFIRM})
+"""Overlays that ask about what lies below them."""
 _PASTED_KEYS: Final = {"enter": "\n", "tab": "\t"}
 
 
@@ -102,22 +109,25 @@ class Shell:
 
     def apply(self, event: Event) -> None:
         """Take an event of the session."""
-        before = self._desk.page_where
+        before, account = self._desk.page_where, self._desk.state.account
         was_asked = self._desk.state.bridges_sent and self.where is Where.BRIDGES
         self._desk.state = reduce(self._desk.state, event)
         if was_asked and isinstance(event, BridgesSet):
             self._deeds.tor.taken()
         dialog = self._desk.dialog
         moved = self._desk.page_where is not before
-        if moved and self._desk.state.page is Page.CHAT:
-            self._desk.who.clear()  # the chat that was asked for is there
+        is_other = account != self._desk.state.account
+        if is_other or (moved and self._desk.state.page is Page.CHAT):
+            # It was typed for another account, or the chat asked for is there.
+            self._desk.who.clear()
             self._sync_address()
-        is_bound = dialog is not None and dialog.where in {Where.ACCOUNT, Where.CONFIRM}
-        if moved and is_bound:
+        is_bound = dialog is not None and dialog.where in _BOUND
+        if (moved or is_other) and is_bound:
             # A question about a chat makes no sense over another screen.
             self._desk.dialog = None
         if isinstance(event, AccountForgotten):
-            self._desk.forget_account(keep_words=event.vault_open)
+            account = event.account.bare
+            self._desk.forget_account(account, keep_words=event.vault_open)
             urwid.CanvasCache.clear()
 
     def judged(self, generation: int, *, is_enough: bool) -> None:
@@ -292,12 +302,14 @@ class Shell:
                 return dialogs.quit_rows(view)
             case Action.ACCOUNT:
                 return account_rows(view, is_compact=is_compact)
+            case Action.FURTHER:
+                return further_rows(view)
             case Action.FORGET | Action.BURN | Action.BLOCK if dialog.subject:
                 return question_rows(dialog.kind, dialog.subject, keep=view.keep)
-            case Action.NEW_KEY if view.current is not None:
+            case Action.NEW_KEY if view.front.current is not None:
                 name, contact = (
-                    wording.nick(view.current),
-                    wording.address(view.current),
+                    wording.nick(view.front.current),
+                    wording.address(view.front.current),
                 )
                 return dialogs.new_key_rows(name, contact, dialog.key or b"")
             case _:

@@ -4,8 +4,8 @@ Rule: pure, no urwid. `reduce` is the only way an event reaches the screen; the
 person's own steps are in `steps`. Replaying both gives the same `ViewState`.
 """
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from coykiosk.contract import (
@@ -29,13 +29,11 @@ from coykiosk.contract import (
     Jid,
     MessageAccepted,
     MessageReceived,
-    MessageState,
     MessageStateChanged,
     OpenChat,
     PasswordChanged,
     PracticeAdvanced,
     PracticeReady,
-    Protection,
     PuzzleAsked,
     ServerTried,
     Started,
@@ -48,21 +46,19 @@ from coykiosk.contract import (
 )
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ui_urwid import steps
-from coykiosk.ui_urwid.leaving import after_upkeep, without
-from coykiosk.ui_urwid.steps import at_the_door, chat_of, chat_shown, with_chat
-from coykiosk.ui_urwid.view import ChatView, Line, Page, TorPhase, TorView, ViewState
+from coykiosk.ui_urwid.account_state import AccountEvent, after_account_event
+from coykiosk.ui_urwid.leaving import after_leaving
+from coykiosk.ui_urwid.steps import account_in_front, at_the_door, chat_shown
+from coykiosk.ui_urwid.view import AccountView, Page, TorPhase, TorView, ViewState
 
 __all__ = ["reduce"]
 
-MAX_MESSAGES: Final = 5_000  # in one chat
-MAX_ROWS: Final = 20_000  # lines in one chat, as the senders broke them
-_CHARS_IN_ROW: Final = 100  # of a longer text each hundred count as a line
-MAX_REQUESTS: Final = 50  # strangers who want to talk; more are not shown
 TOR_TROUBLES: Final = frozenset(
     {ErrorCode.TOR_NO_NETWORK, ErrorCode.TOR_BLOCKED, ErrorCode.BRIDGES_SILENT}
 )
 """What tor goes on trying against by itself."""
 MAX_PROBLEMS: Final = 20  # unread error dialogs; older ones give way
+_STAYS: Final = frozenset({Page.CHAT, Page.LEAVING, Page.CLOSING, Page.CLOSED})
 
 
 def reduce(  # noqa: PLR0911 - one return for each kind of event
@@ -79,23 +75,23 @@ def reduce(  # noqa: PLR0911 - one return for each kind of event
             | PuzzleAsked()
             | ServerTried()
             | EnrolmentCancelled()
-            | AccountOnline()
-            | AccountOffline()
         ):
-            return _after_account_event(state, event)
-        case AccountConnecting() | PasswordChanged() | AccountForgotten():
-            return after_upkeep(state, event)
+            return _after_start_event(state, event)
+        case PasswordChanged() | AccountForgotten():
+            return after_leaving(state, event)
         case (
-            ContactAsked()
+            AccountOnline()
+            | AccountOffline()
+            | AccountConnecting()
+            | CircuitKnown()
+            | ContactAsked()
             | BlockedChanged()
             | ChatChanged()
             | MessageAccepted()
             | MessageStateChanged()
             | MessageReceived()
         ):
-            return _after_chat_event(state, event)
-        case CircuitKnown():
-            return replace(state, circuit=event)
+            return _after_account_event(state, event)
         case PracticeAdvanced(step):
             return replace(state, practice_step=step)
         case PracticeReady(partner):
@@ -140,16 +136,14 @@ def _tor_after(tor: TorView, event: TorProgress | TorReady | TorStopped) -> TorV
             assert_never(event)
 
 
-def _after_account_event(  # noqa: PLR0911 - one return for each event
+def _after_start_event(
     state: ViewState,
     event: Started
     | VaultUnlocked
     | EnrolmentAdvanced
     | PuzzleAsked
     | ServerTried
-    | EnrolmentCancelled
-    | AccountOnline
-    | AccountOffline,
+    | EnrolmentCancelled,
 ) -> ViewState:
     match event:
         case Started(vault_exists, practice):
@@ -161,7 +155,7 @@ def _after_account_event(  # noqa: PLR0911 - one return for each event
                 practice=practice,
             )
         case VaultUnlocked(accounts):
-            account = accounts[0] if accounts else None
+            own = {account.bare: AccountView() for account in accounts}
             return replace(
                 state,
                 page=Page.SIGNING_IN,
@@ -169,7 +163,8 @@ def _after_account_event(  # noqa: PLR0911 - one return for each event
                 unlock_problem=None,
                 vault_open=True,
                 keep=True,
-                account=account,
+                account=next(iter(own), None),
+                accounts=MappingProxyType(own),
             )
         case EnrolmentAdvanced(step, server):
             return replace(
@@ -182,36 +177,8 @@ def _after_account_event(  # noqa: PLR0911 - one return for each event
             return replace(state, tried=(*state.tried, event))
         case EnrolmentCancelled():
             return at_the_door(state)
-        case AccountOnline():
-            return _online(state, event)
-        case AccountOffline():
-            return _offline(state, event)
         case _:
             assert_never(event)
-
-
-def _online(state: ViewState, event: AccountOnline) -> ViewState:
-    page = state.page
-    if page not in {Page.CHAT, Page.LEAVING, Page.CLOSING, Page.CLOSED}:
-        page = Page.WHO
-    return replace(
-        state,
-        page=page,
-        account=event.account.bare,
-        online=event,
-        offline=None,
-        keep=event.kept,
-        step=None,
-        step_server="",
-        unlocking=False,
-    )
-
-
-def _offline(state: ViewState, event: AccountOffline) -> ViewState:
-    state = steps.puzzle_left(state)
-    page = Page.SIGNING_IN if state.page is Page.PROGRESS else state.page
-    account = event.account.bare
-    return replace(state, page=page, account=account, offline=event, circuit=None)
 
 
 def _failed(
@@ -221,7 +188,7 @@ def _failed(
     if during is UnlockVault and state.page is Page.UNLOCK:
         return replace(state, unlocking=False, unlock_problem=error)
     if during is OpenChat and state.page is Page.WHO:
-        return replace(state, wanted=None, address_problem=error)
+        return steps.chat_refused(state, error)
     if during is UseBridges and state.editing_bridges:
         return steps.bridges_answered(state, error)
     if error.code in TOR_TROUBLES:
@@ -230,119 +197,69 @@ def _failed(
     if during is CreateAccount and state.page in {Page.PROGRESS, Page.PUZZLE}:
         state = at_the_door(state)
     if during is BurnAccount and state.page is Page.LEAVING:
-        # It goes on as it was: it is being signed in again now.
-        state = replace(state, page=Page.WHO, is_burning=False, online=None)
+        state = steps.burning_failed(state)
     problems = (*state.problems, error)[-MAX_PROBLEMS:]
     return replace(state, problems=problems)
 
 
-def _after_chat_event(
-    state: ViewState,
-    event: ContactAsked
-    | BlockedChanged
-    | ChatChanged
-    | MessageAccepted
-    | MessageStateChanged
-    | MessageReceived,
-) -> ViewState:
+def _after_account_event(state: ViewState, event: AccountEvent) -> ViewState:
+    """Take an event of one account, and go where the person should be then."""
+    account = event.account.bare
+    is_making = state.page in {Page.PROGRESS, Page.PUZZLE}
+    is_made = is_making and account not in state.accounts
+    before = state.accounts.get(account, AccountView())
+    if state.account is None:
+        state = replace(state, account=account)
+    is_front = account == state.account
+    on_screen = before.current if is_front and state.page is Page.CHAT else None
+    view = after_account_event(before, event, on_screen=on_screen)
+    accounts = MappingProxyType({**state.accounts, account: view})
+    state = replace(state, accounts=accounts)
     match event:
-        case ContactAsked(contact):
-            bare = contact.bare
-            known = bare in state.requests or len(state.requests) >= MAX_REQUESTS
-            requests = state.requests if known else (*state.requests, bare)
-            return replace(state, requests=requests)
-        case BlockedChanged(contacts=contacts):
-            return without(state, contacts)
-        case ChatChanged():
-            return _chat_changed(state, event)
-        case MessageAccepted(chat, message_id, text, at, delivery, protection):
-            line = _Draft(None, text, at, protection, message_id, delivery)
-            return with_chat(state, _written(chat_of(state, chat), line))
-        case MessageStateChanged():
-            return with_chat(state, _delivered(chat_of(state, event.chat), event))
-        case MessageReceived(chat, author, text, at, protection):
-            view = _written(chat_of(state, chat), _Draft(author, text, at, protection))
-            if state.page is not Page.CHAT or state.current != view.contact:
-                view = replace(view, n_unread=view.n_unread + 1)
-            return with_chat(state, view)
+        case AccountOnline():
+            return _online(state, event, is_made=is_made)
+        case AccountOffline() if is_made:
+            return _made_and_lost(state, account)
+        case ChatChanged() if is_front:
+            return _chat_changed(state, event.chat.bare, is_first=not before.chats)
+        case BlockedChanged() if is_front and state.page is Page.CHAT:
+            # The chat that was on the screen may be gone.
+            return state if view.current else replace(state, page=Page.WHO)
         case _:
-            assert_never(event)
+            return state
 
 
-def _chat_changed(state: ViewState, event: ChatChanged) -> ViewState:
-    is_first = not state.chats
-    view = replace(
-        chat_of(state, event.chat),
-        phase=event.phase,
-        protection=event.protection,
-        their_fingerprint=event.their_fingerprint,
-        key_is_new=event.key_is_new,
+def _online(state: ViewState, event: AccountOnline, *, is_made: bool) -> ViewState:
+    """Let the person talk, if it is this account that they wait for."""
+    account = event.account.bare
+    state = replace(state, keep=event.kept)
+    if is_made or (state.page is Page.SIGNING_IN and state.front.online is None):
+        state = account_in_front(state, account)
+    is_making = state.page in {Page.DOOR, Page.PROGRESS, Page.PUZZLE} and not is_made
+    if account != state.account or is_making or state.page in _STAYS:
+        return state
+    return replace(
+        state,
+        page=Page.WHO,
+        step=None,
+        step_server="",
+        puzzle=None,
+        unlocking=False,
+        door=None if is_made else state.door,
     )
-    state = with_chat(state, view)
-    requests = tuple(jid for jid in state.requests if jid != view.contact)
-    state = replace(state, requests=requests)
+
+
+def _made_and_lost(state: ViewState, account: Jid) -> ViewState:
+    """The account that was made is there, but its connection is gone already."""
+    state = account_in_front(steps.puzzle_left(state), account)
+    if state.page is not Page.PROGRESS:
+        return state
+    return replace(state, page=Page.WHO if state.others else Page.SIGNING_IN)
+
+
+def _chat_changed(state: ViewState, contact: Jid, *, is_first: bool) -> ViewState:
     # Order matters: whoever is typing an address must not find their next keys,
     # and an Enter, in a chat that somebody else began.
-    opens = view.contact == state.wanted or (is_first and not state.typing_address)
-    return chat_shown(state, view.contact) if opens and _may_leave(state) else state
-
-
-def _may_leave(state: ViewState) -> bool:
-    return state.page in {Page.WHO, Page.SIGNING_IN}
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A line that has no number yet."""
-
-    author: Jid | None
-    text: str
-    at: datetime
-    mark: Protection
-    message_id: str = ""
-    state: MessageState | None = None
-
-
-def _written(view: ChatView, draft: _Draft) -> ChatView:
-    line = Line(
-        view.n_written,
-        draft.author,
-        draft.text,
-        draft.at,
-        draft.mark,
-        draft.message_id,
-        draft.state,
-    )
-    view = replace(
-        view,
-        lines=(*view.lines, line),
-        n_rows=view.n_rows + _rows(line),
-        n_written=view.n_written + 1,
-    )
-    return _bounded(view)
-
-
-def _rows(line: Line) -> int:
-    # Long lines count for what they take, or one sender could fill the memory.
-    return max(line.text.count("\n") + 1, len(line.text) // _CHARS_IN_ROW)
-
-
-def _bounded(view: ChatView) -> ChatView:
-    """Drop the oldest messages until the scrollback is within its limits."""
-    first, n_rows = 0, view.n_rows
-    n_lines = len(view.lines)
-    while n_lines - first > MAX_MESSAGES or (n_rows > MAX_ROWS and n_lines - first > 1):
-        n_rows -= _rows(view.lines[first])
-        first += 1
-    return replace(view, lines=view.lines[first:], n_rows=n_rows) if first else view
-
-
-def _delivered(view: ChatView, event: MessageStateChanged) -> ChatView:
-    """Freeze the mark of the moment in which a waiting text went out."""
-    lines = tuple(
-        replace(line, state=event.state, mark=event.protection)
-        if line.author is None and line.message_id == event.message_id
-        else line
-        for line in view.lines
-    )
-    return replace(view, lines=lines)
+    opens = contact == state.front.wanted or (is_first and not state.typing_address)
+    may_leave = state.page in {Page.WHO, Page.SIGNING_IN}
+    return chat_shown(state, contact) if opens and may_leave else state

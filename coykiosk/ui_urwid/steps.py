@@ -8,18 +8,21 @@ from types import MappingProxyType
 
 from coykiosk.contract import Door, EnrolmentStep, Jid
 from coykiosk.errors import UserError
-from coykiosk.ui_urwid.view import ChatView, Page, ViewState
+from coykiosk.ui_urwid.account_state import chat_in, with_chat
+from coykiosk.ui_urwid.view import AccountView, Page, ViewState
 
 __all__ = [
+    "account_in_front",
     "address_is_being_typed",
     "at_the_door",
     "bridges_answered",
     "bridges_asked_for",
     "bridges_closed",
     "bridges_opened",
+    "burning_failed",
     "cancelling",
     "chat_asked_for",
-    "chat_of",
+    "chat_refused",
     "chat_shown",
     "closing",
     "creation_started",
@@ -27,29 +30,47 @@ __all__ = [
     "door_shown",
     "leaving_started",
     "news_read",
+    "next_account",
     "problem_read",
     "puzzle_left",
     "request_answered",
     "unlocking_started",
+    "unread_shown",
     "who_shown",
-    "with_chat",
 ]
 
 
-def chat_of(state: ViewState, contact: Jid) -> ChatView:
-    """Return a chat as it stands, or as it begins."""
-    return state.chats.get(contact.bare) or ChatView(contact.bare)
+def account_in_front(state: ViewState, account: Jid) -> ViewState:
+    """From now on the person is this account."""
+    if state.account == account:
+        return state
+    page = Page.WHO if state.page is Page.CHAT else state.page
+    return replace(
+        state, page=page, account=account, typing_address=False, address_problem=None
+    )
 
 
-def with_chat(state: ViewState, view: ChatView) -> ViewState:
-    """Put a chat into the state."""
-    chats = MappingProxyType({**state.chats, view.contact: view})
-    return replace(state, chats=chats)
+def next_account(state: ViewState) -> ViewState:
+    """The person wants to be the next of their accounts."""
+    names = list(state.accounts)
+    if state.account not in names:
+        return state
+    at = (names.index(state.account) + 1) % len(names)
+    return account_in_front(state, names[at])
+
+
+def _with_front(state: ViewState, view: AccountView) -> ViewState:
+    if state.account is None:
+        return state
+    accounts = MappingProxyType({**state.accounts, state.account: view})
+    return replace(state, accounts=accounts)
 
 
 def at_the_door(state: ViewState) -> ViewState:
     """Return to the screen that the program began with."""
-    if state.vault_open:
+    if state.accounts:
+        page = Page.WHO  # it was a further one
+    elif state.vault_open:
         page = Page.SIGNING_IN
     else:
         page = Page.UNLOCK if state.vault_exists else Page.START
@@ -89,8 +110,7 @@ def door_shown(state: ViewState) -> ViewState:
 
 def door_chosen(state: ViewState, door: Door | None) -> ViewState:
     """The person said where, or that the choice is ours; back to where they were."""
-    page = Page.UNLOCK if state.vault_exists else Page.START
-    return replace(state, page=page, door=door)
+    return replace(at_the_door(state), door=door)
 
 
 def puzzle_left(state: ViewState) -> ViewState:
@@ -108,15 +128,32 @@ def chat_asked_for(state: ViewState, contact: Jid) -> ViewState:
     """The person wants to talk with this contact."""
     bare = contact.bare
     state = replace(state, address_problem=None, typing_address=False)
-    if bare in state.chats:
+    if bare in state.front.chats:
         return chat_shown(state, bare)
-    return replace(state, wanted=bare)
+    return _with_front(state, replace(state.front, wanted=bare))
+
+
+def chat_refused(state: ViewState, problem: UserError) -> ViewState:
+    """There will be no chat with whom the person asked for."""
+    state = _with_front(state, replace(state.front, wanted=None))
+    return replace(state, address_problem=problem)
 
 
 def chat_shown(state: ViewState, contact: Jid) -> ViewState:
     """This chat is on the screen now, and read."""
-    state = with_chat(state, replace(chat_of(state, contact), n_unread=0))
-    return replace(state, page=Page.CHAT, current=contact.bare, wanted=None)
+    chat = replace(chat_in(state.front, contact), n_unread=0)
+    view = replace(with_chat(state.front, chat), current=chat.contact, wanted=None)
+    return replace(_with_front(state, view), page=Page.CHAT)
+
+
+def unread_shown(state: ViewState) -> ViewState:
+    """The person wants to read what is new, first what is new for who they are."""
+    ordered = [*filter(None, [state.account]), *state.others]
+    for account in ordered:
+        for contact, chat in state.accounts[account].chats.items():
+            if chat.n_unread:
+                return chat_shown(account_in_front(state, account), contact)
+    return state
 
 
 def who_shown(state: ViewState) -> ViewState:
@@ -131,8 +168,8 @@ def address_is_being_typed(state: ViewState, *, typing: bool) -> ViewState:
 
 def request_answered(state: ViewState, contact: Jid, *, accepted: bool) -> ViewState:
     """A stranger's request is off the list."""
-    requests = tuple(jid for jid in state.requests if jid != contact.bare)
-    state = replace(state, requests=requests)
+    requests = tuple(jid for jid in state.front.requests if jid != contact.bare)
+    state = _with_front(state, replace(state.front, requests=requests))
     return chat_asked_for(state, contact) if accepted else state
 
 
@@ -169,6 +206,12 @@ def news_read(state: ViewState) -> ViewState:
 def leaving_started(state: ViewState, *, is_burning: bool) -> ViewState:
     """The person wants their account forgotten, or burnt."""
     return replace(state, page=Page.LEAVING, is_burning=is_burning)
+
+
+def burning_failed(state: ViewState) -> ViewState:
+    """The account goes on as it was: it is being signed in again now."""
+    state = _with_front(state, replace(state.front, online=None))
+    return replace(state, page=Page.WHO, is_burning=False)
 
 
 def closing(state: ViewState) -> ViewState:

@@ -67,12 +67,12 @@ def _bridges_rows(state: ViewState) -> Rows:
 def _path_rows(state: ViewState) -> Rows:
     if state.account is None:
         return [urwid.Text(_("There is no account yet, so there is no path to show."))]
-    if state.offline is not None or state.online is None:
+    if state.front.offline is not None or state.front.online is None:
         return [urwid.Text(_("There is no connection now, so there is no path."))]
-    if state.circuit is None:
+    if state.front.circuit is None:
         return [urwid.Text(_("Asking Tor for the path ..."))]
-    server = clean(state.circuit.server, Kind.JID)
-    circuit = state.circuit.circuit
+    server = clean(state.front.circuit.account.domainpart, Kind.JID)
+    circuit = state.front.circuit.circuit
     if circuit is None or not circuit.hops:
         words = _("Tor does not tell the path to {server}.").format(server=server)
         return [urwid.Text(words)]

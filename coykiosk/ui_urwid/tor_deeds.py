@@ -35,8 +35,9 @@ class TorDeeds:
         """Lay the Tor sheet over the screen."""
         title = _("Tor, and the path of your connection")
         self._desk.open(Dialog(Where.TOR, title, Action.TOR))
-        if self._desk.state.account is not None:
-            self._desk.submit(AskCircuit())
+        account = self._desk.state.account
+        if account is not None:
+            self._desk.submit(AskCircuit(account))
 
     def taken(self) -> None:
         """The session uses what was in the field: show the Tor sheet again."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum, auto
 from types import MappingProxyType
+from typing import Final
 
 from coykiosk.contract import (
     AccountForgotten,
@@ -28,7 +29,15 @@ from coykiosk.contract import (
 )
 from coykiosk.errors import UserError
 
-__all__ = ["ChatView", "Line", "Page", "TorPhase", "TorView", "ViewState"]
+__all__ = [
+    "AccountView",
+    "ChatView",
+    "Line",
+    "Page",
+    "TorPhase",
+    "TorView",
+    "ViewState",
+]
 
 
 class Page(Enum):
@@ -109,6 +118,33 @@ class ChatView:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountView:
+    """One account of one's own, and what is said over it."""
+
+    online: AccountOnline | None = None
+    offline: AccountOffline | None = None
+    """Set while there is no connection, with the reason."""
+    circuit: CircuitKnown | None = None
+    requests: tuple[Jid, ...] = ()
+    chats: Mapping[Jid, ChatView] = field(default_factory=lambda: MappingProxyType({}))
+    """By bare address, in the order in which they began."""
+    blocked: tuple[Jid, ...] = ()
+    """Those of whom the account shows nothing."""
+    current: Jid | None = None
+    """The chat that the chat page shows."""
+    wanted: Jid | None = None
+    """The chat the person asked for and that is not there yet."""
+
+    @property
+    def n_unread(self) -> int:
+        """Unread messages in all its chats."""
+        return sum(chat.n_unread for chat in self.chats.values())
+
+
+_NOBODY: Final = AccountView()
+
+
+@dataclass(frozen=True, slots=True)
 class ViewState:
     """Everything that decides what is drawn, but cursors and scrolling."""
 
@@ -139,21 +175,13 @@ class ViewState:
     unlocking: bool = False
     unlock_problem: UserError | None = None
     account: Jid | None = None
-    online: AccountOnline | None = None
-    offline: AccountOffline | None = None
-    """Set while there is no connection, with the reason."""
+    """The one in front: who the person is now, in all they do."""
+    accounts: Mapping[Jid, AccountView] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    """All that there are, by bare address, in the order in which they came."""
     is_burning: bool = False
     """While the account goes: its server is asked to delete it as well."""
-    circuit: CircuitKnown | None = None
-    requests: tuple[Jid, ...] = ()
-    chats: Mapping[Jid, ChatView] = field(default_factory=lambda: MappingProxyType({}))
-    """By bare address, in the order in which they began."""
-    blocked: tuple[Jid, ...] = ()
-    """Those of whom the account shows nothing."""
-    current: Jid | None = None
-    """The chat that the chat page shows."""
-    wanted: Jid | None = None
-    """The chat the person asked for and that is not there yet."""
     typing_address: bool = False
     address_problem: UserError | None = None
     problems: tuple[UserError, ...] = ()
@@ -162,11 +190,22 @@ class ViewState:
     """What was done, waiting to be read, oldest first."""
 
     @property
-    def chat(self) -> ChatView | None:
-        """The chat that is shown."""
-        return self.chats.get(self.current) if self.current else None
+    def front(self) -> AccountView:
+        """The account in front; an empty one while there is none."""
+        return self.accounts.get(self.account, _NOBODY) if self.account else _NOBODY
+
+    @property
+    def others(self) -> tuple[Jid, ...]:
+        """The accounts that are not in front."""
+        return tuple(each for each in self.accounts if each != self.account)
 
     @property
     def n_unread(self) -> int:
-        """Unread messages in all chats."""
-        return sum(chat.n_unread for chat in self.chats.values())
+        """Unread messages in all chats of all accounts."""
+        return sum(view.n_unread for view in self.accounts.values())
+
+    @property
+    def chat(self) -> ChatView | None:
+        """The chat that is shown."""
+        front = self.front
+        return front.chats.get(front.current) if front.current else None

@@ -326,8 +326,8 @@ def _signing_in_rows(state: ViewState) -> Rows:
         urwid.Text(("strong", f"  {name}")),
         gap(),
     ]
-    if state.offline is not None:
-        rows.append(urwid.Text(("caution", wording.offline_words(state.offline))))
+    if state.front.offline is not None:
+        rows.append(urwid.Text(("caution", wording.offline_words(state.front.offline))))
     else:
         rows.append(urwid.Text(_("Through Tor, this takes some seconds.")))
     return [*rows, *_practice_progress(state)]

@@ -12,6 +12,7 @@ from coykiosk.contract import (
     CancelCreation,
     Connect,
     CreateAccount,
+    Door,
     Secret,
     SkipServer,
     UnlockVault,
@@ -26,10 +27,16 @@ __all__ = ["WelcomeDeeds"]
 
 
 class WelcomeDeeds:
-    """Carries out actions on a desk."""
+    """Carries out actions on a desk.
 
-    def __init__(self, desk: Desk) -> None:
+    Args:
+        desk: What they change.
+        ask_further: Asks whether to make an account beside those there are.
+    """
+
+    def __init__(self, desk: Desk, ask_further: Callable[[], None]) -> None:
         self._desk = desk
+        self._ask_further = ask_further
         self._generation = 0
         self._enter_waits = False
 
@@ -129,16 +136,22 @@ class WelcomeDeeds:
 
     def _door(self) -> None:
         if not self._desk.state.unlocking:
+            self._desk.dialog = None
             self._desk.state = steps.door_shown(self._desk.state)
 
     def _take_door(self) -> None:
         door = self._desk.door.take()
         if door is not None:
-            self._desk.state = steps.door_chosen(self._desk.state, door)
+            self._choose_door(door)
 
     def _leave_door(self) -> None:
         self._desk.door.clear()
-        self._desk.state = steps.door_chosen(self._desk.state, None)
+        self._choose_door(None)
+
+    def _choose_door(self, door: Door | None) -> None:
+        self._desk.state = steps.door_chosen(self._desk.state, door)
+        if self._desk.state.accounts:
+            self._ask_further()
 
     def _skip_server(self) -> None:
         self._desk.state = steps.puzzle_left(self._desk.state)
@@ -159,5 +172,5 @@ class WelcomeDeeds:
         if view.page is Page.SIGNING_IN and view.account is None:
             self._desk.state = steps.creation_started(view, keep=True)
             self._desk.submit(CreateAccount(None))
-        elif view.offline is not None or view.tor.phase is TorPhase.STOPPED:
+        elif view.front.offline is not None or view.tor.phase is TorPhase.STOPPED:
             self._desk.submit(Connect())

@@ -145,12 +145,29 @@ def account_words(state: ViewState) -> str:
     """Return how the account is, in a few words; "" when there is none yet."""
     if state.account is None:
         return ""
-    if state.offline is not None:
+    if state.front.offline is not None:
         return _("OFFLINE")
-    if state.online is None:
+    if state.front.online is None:
         return _("signing in")
-    how = _("online, onion") if state.online.via_onion else _("online, Tor exit")
+    how = _("online, onion") if state.front.online.via_onion else _("online, Tor exit")
     return how if state.keep else _("{how}, nothing kept").format(how=how)
+
+
+def other_account_words(account: Jid, state: ViewState) -> str:
+    """Return who else the person is, and whether that wants to be looked at."""
+    view = state.accounts[account]
+    facts = []
+    if view.offline is not None:
+        facts.append(_("OFFLINE"))
+    if view.requests:
+        n = len(view.requests)
+        asking = ngettext("{n} wants to talk", "{n} want to talk", n)
+        facts.append(asking.format(n=n))
+    if view.n_unread:
+        unread = ngettext("{n} unread", "{n} unread", view.n_unread)
+        facts.append(unread.format(n=view.n_unread))
+    name = address(account)
+    return f"{name}  ({', '.join(facts)})" if facts else name
 
 
 def offline_words(offline: AccountOffline) -> str:
@@ -305,10 +322,11 @@ def _mark_note(line: Line) -> str:
 
 def enrolment_steps(state: ViewState) -> list[EnrolmentStep]:
     """Return the steps of making this account, in order."""
+    seals = state.keep and not state.accounts  # a further one is kept with the others
     return [
         step
         for step in EnrolmentStep
-        if state.keep or step is not EnrolmentStep.SEALING_VAULT
+        if seals or step is not EnrolmentStep.SEALING_VAULT
     ]
 
 

@@ -27,6 +27,7 @@ from coykiosk.ui_urwid.keys import BINDINGS
 
 _NEWCOMER = Jid("bumolita", "practice.example")
 _OTHER = Jid("tapikora", "practice.example")
+_ME = Jid("pimosate", "practice.example")
 _NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -37,7 +38,7 @@ def _chat(
     *,
     key_is_new: bool = False,
 ) -> ChatChanged:
-    return ChatChanged(contact, phase, protection, bytes(20), key_is_new)
+    return ChatChanged(_ME, contact, phase, protection, bytes(20), key_is_new)
 
 
 def _line(
@@ -48,7 +49,7 @@ def _line(
     author: Jid | None = None,
     at: datetime = _NOON,
 ) -> MessageReceived:
-    return MessageReceived(contact, author or contact, text, at, protection)
+    return MessageReceived(_ME, contact, author or contact, text, at, protection)
 
 
 def _texts(commands: list[Command]) -> list[str]:
@@ -71,9 +72,9 @@ def _ask(partner: Partner, text: str, contact: Jid = _NEWCOMER) -> str:
 
 
 def test_partner_accepts_whoever_asks() -> None:
-    commands = Partner().receive(ContactAsked(_NEWCOMER))
+    commands = Partner().receive(ContactAsked(_ME, _NEWCOMER))
 
-    assert commands == [AcceptContact(_NEWCOMER)]
+    assert commands == [AcceptContact(_ME, _NEWCOMER)]
 
 
 def test_partner_greets_and_says_what_it_is_once_the_chat_is_encrypted() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from coykiosk.register.records import Registration, Server, Tier, TlsMode
 from coykiosk.register.servers import order_servers, tier_of
+from tests.support.chance import seeded
 
 ONION = "chillingguw3yu2rmrkqsog4554egiry6fmy264l5wblyadds3c2lnyd.onion"
 ALL = list(Registration)
@@ -287,3 +288,20 @@ def test_order_has_each_server_once_and_tiers_in_sequence(
         if one.register not in NEVER and (one.onion or one.clearnet)
     }
     assert len(result) == len({one.domain for one in result})
+
+
+def test_operators_who_see_the_person_already_come_last() -> None:
+    seen = server("a.example", operator="a")
+    sister = server("a2.example", operator="a")
+    worse = server("b.example", operator="b", onion=None)
+
+    order = order_servers([seen, sister, worse], seeded(1), in_use={"a.example"})
+
+    assert order[0] == worse
+    assert {one.domain for one in order[1:]} == {"a.example", "a2.example"}
+
+
+def test_only_server_there_is_takes_a_second_account_too() -> None:
+    one = server("a.example")
+
+    assert order_servers([one], seeded(1), in_use={"a.example"}) == [one]

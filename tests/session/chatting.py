@@ -47,6 +47,7 @@ class End:
         draw = seeded(self.seed)
         self.chat = Conversation(
             self.peer.bare,
+            account=self.jid.bare,
             instances=otr.Instances(self.key, TAGS[self.jid], draw),
             known_keys=self.known,
             random_bytes=draw,

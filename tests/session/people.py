@@ -70,9 +70,9 @@ async def introduce(alice: Person, bob: Person) -> None:
     """Have one ask and the other accept, until their chat is encrypted."""
     b = bob.of(AccountOnline)[-1].account
     leap(STILL_S)
-    alice.submit(OpenChat(b))
+    alice.submit(OpenChat(alice.me, b))
     asked = await bob.until(ContactAsked)
-    bob.submit(AcceptContact(asked.contact))
+    bob.submit(AcceptContact(bob.me, asked.contact))
     await phase(alice, ChatPhase.ENCRYPTED)
     await phase(bob, ChatPhase.ENCRYPTED)
 

@@ -111,9 +111,9 @@ async def meet(alice: Person, bob: Person) -> tuple[Jid, Jid]:
     """Make two accounts, and an encrypted chat between them."""
     a, b = await create(alice), await create(bob)
     leap(STILL_S)
-    alice.submit(OpenChat(b))
+    alice.submit(OpenChat(alice.me, b))
     await bob.until(ContactAsked)
-    bob.submit(AcceptContact(a))
+    bob.submit(AcceptContact(bob.me, a))
     await phase(alice, ChatPhase.ENCRYPTED)
     await phase(bob, ChatPhase.ENCRYPTED)
     return a, b
@@ -127,9 +127,9 @@ def test_two_sessions_chat_under_otr_through_a_real_server(prosody: Prosody) -> 
     async def main() -> None:
         async with sitting(prosody) as (alice, _), sitting(prosody) as (bob, _):
             a, b = await meet(alice, bob)
-            alice.submit(SendMessage(b, "the quick brown fox"))
+            alice.submit(SendMessage(alice.me, b, "the quick brown fox"))
             heard = await bob.until(MessageReceived)
-            bob.submit(SendMessage(a, "jumps over\nthe lazy dog \U0001f98a"))
+            bob.submit(SendMessage(bob.me, a, "jumps over\nthe lazy dog \U0001f98a"))
             answer = await alice.until(MessageReceived)
             assert (heard.text, heard.chat) == ("the quick brown fox", a)
             assert heard.author.bare == a
@@ -147,11 +147,13 @@ def test_text_typed_at_once_waits_and_is_sent_when_the_contact_has_accepted(
     async def main() -> None:
         async with sitting(prosody) as (alice, _), sitting(prosody) as (bob, _):
             a, b = await create(alice), await create(bob)
-            alice.submit(OpenChat(b), SendMessage(b, "are you there?"))
+            alice.submit(
+                OpenChat(alice.me, b), SendMessage(alice.me, b, "are you there?")
+            )
             accepted = await alice.until(MessageAccepted)
             leap(STILL_S)
             await bob.until(ContactAsked)
-            bob.submit(AcceptContact(a))
+            bob.submit(AcceptContact(bob.me, a))
             sending = await alice.until(MessageStateChanged)
             sent = await alice.until(MessageStateChanged)
             heard = await bob.until(MessageReceived)
@@ -175,7 +177,7 @@ def test_new_account_is_still_before_it_speaks_for_the_first_time(
         async with sitting(prosody) as (alice, _), sitting(prosody) as (bob, _):
             await create(alice)
             b = await create(bob)
-            alice.submit(OpenChat(b))
+            alice.submit(OpenChat(alice.me, b))
             await phase(alice, ChatPhase.ASKING)
             # What she sends would be on its way before the answer to this is.
             async with Raw.joined(prosody) as raw:
@@ -209,7 +211,7 @@ def test_text_typed_after_the_contact_has_ended_is_not_sent(prosody: Prosody) ->
             async with sitting(prosody) as (bob, _):
                 _, b = await meet(alice, bob)
             await phase(alice, ChatPhase.ENDED_BY_CONTACT)
-            alice.submit(SendMessage(b, "wait"))
+            alice.submit(SendMessage(alice.me, b, "wait"))
             accepted = await alice.until(MessageAccepted)
             await let_run()
             assert accepted.state is MessageState.WAITING
@@ -232,7 +234,7 @@ def test_encryption_that_has_ended_can_be_asked_for_again(
             await phase(alice, ChatPhase.ENDED_BY_CONTACT)
             async with sitting(prosody, path) as (bob, _):
                 await unlock(bob)
-                alice.submit(RestartEncryption(b))
+                alice.submit(RestartEncryption(alice.me, b))
                 await phase(bob, ChatPhase.ENCRYPTED)
                 again = await phase(alice, ChatPhase.ENCRYPTED)
                 # It is the same person: nobody is asked, nobody is alarmed.
@@ -247,9 +249,9 @@ async def introduced(alice: Person, bob: Person) -> tuple[Jid, Jid]:
     a = await create(alice)
     b = bob.of(AccountOnline)[-1].account
     leap(STILL_S)
-    alice.submit(OpenChat(b))
+    alice.submit(OpenChat(alice.me, b))
     await bob.until(ContactAsked)
-    bob.submit(AcceptContact(a))
+    bob.submit(AcceptContact(bob.me, a))
     await phase(alice, ChatPhase.ENCRYPTED)
     await phase(bob, ChatPhase.ENCRYPTED)
     return a, b
@@ -268,7 +270,10 @@ def test_known_contact_opens_the_chat_of_a_later_session_by_writing(
                 a, b = await introduced(alice, bob)
             async with sitting(prosody, path) as (bob, _):
                 await unlock(bob)
-                alice.submit(RestartEncryption(b), SendMessage(b, "back again?"))
+                alice.submit(
+                    RestartEncryption(alice.me, b),
+                    SendMessage(alice.me, b, "back again?"),
+                )
                 changed = await bob.until(ChatChanged)
                 heard = await bob.until(MessageReceived)
                 assert changed.chat == a
@@ -351,12 +356,12 @@ def test_stranger_who_was_refused_stays_silent_until_the_person_opens_a_chat(
             a = await create(alice)
             raw.say(a, LEAK)
             await alice.until(ContactAsked)
-            alice.submit(RefuseContact(raw.jid))
+            alice.submit(RefuseContact(alice.me, raw.jid))
             await let_run()
             raw.say(a, LEAK)
             last.say(a, LEAK)
             again = await alice.until(ContactAsked)
-            alice.submit(OpenChat(raw.jid))
+            alice.submit(OpenChat(alice.me, raw.jid))
             raw.say(a, "now?")
             heard = await alice.until(MessageReceived)
             assert again.contact == last.jid
@@ -418,7 +423,7 @@ def test_strangers_are_told_of_up_to_a_limit() -> None:
         session.chats.receive(said(Jid(f"bot{n}", DOMAIN, "x")))
 
     assert events == [
-        ContactAsked(Jid(f"bot{n}", DOMAIN)) for n in range(MAX_STRANGERS)
+        ContactAsked(session.jid, Jid(f"bot{n}", DOMAIN)) for n in range(MAX_STRANGERS)
     ]
 
 
@@ -598,7 +603,7 @@ def test_texts_typed_while_away_are_sent_after_the_connection_is_back(
             _, b = await meet(alice, bob)
             tor.ways.tear()
             await alice.until(AccountOffline)
-            alice.submit(SendMessage(b, "from the tunnel"))
+            alice.submit(SendMessage(alice.me, b, "from the tunnel"))
             accepted = await alice.until(MessageAccepted)
             alice.submit(Connect())
             await alice.until(AccountOnline)

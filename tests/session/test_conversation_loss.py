@@ -330,6 +330,7 @@ def test_goodbye_for_want_of_room_goes_to_the_device_it_is_for() -> None:
     instances = otr.Instances(KEYS["alice"], 0x101, draw)
     chat = Conversation(
         BOB.bare,
+        account=ALICE.bare,
         instances=instances,
         known_keys=(),
         random_bytes=draw,

@@ -64,7 +64,7 @@ class Talker:
 
     def say(self, text: str) -> None:
         self.said.append(text)
-        self.person.submit(SendMessage(self.contact, text))
+        self.person.submit(SendMessage(self.person.me, self.contact, text))
 
     @property
     def heard(self) -> list[str]:
@@ -122,9 +122,9 @@ async def two_talkers(port: int) -> AsyncIterator[tuple[Talker, Talker]]:
     async with talker(port) as alice, talker(port) as bob:
         alice.contact, bob.contact = bob.jid, alice.jid
         leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
-        alice.person.submit(OpenChat(bob.jid))
+        alice.person.submit(OpenChat(alice.person.me, bob.jid))
         await bob.person.until(ContactAsked)
-        bob.person.submit(AcceptContact(alice.jid))
+        bob.person.submit(AcceptContact(bob.person.me, alice.jid))
         for each in (alice, bob):
             await each.person.until(
                 ChatChanged, lambda e: e.phase is ChatPhase.ENCRYPTED

@@ -104,9 +104,9 @@ def kill_tor(daemon: TorDaemon) -> None:
 async def become_private(alice: Talker, bob: Talker) -> None:
     alice.contact, bob.contact = bob.jid, alice.jid
     leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
-    alice.person.submit(OpenChat(bob.jid))
+    alice.person.submit(OpenChat(alice.person.me, bob.jid))
     await patiently(lambda: bob.person.of(ContactAsked))
-    bob.person.submit(AcceptContact(alice.jid))
+    bob.person.submit(AcceptContact(bob.person.me, alice.jid))
 
     def is_private() -> bool:
         changes = [each.person.of(ChatChanged) for each in (alice, bob)]

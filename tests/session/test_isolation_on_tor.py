@@ -89,7 +89,7 @@ class Seat:
 
     async def path(self) -> Circuit:
         """What the screen is given to draw."""
-        self.person.submit(AskCircuit())
+        self.person.submit(AskCircuit(self.person.me))
         circuit = (await self.person.until(CircuitKnown)).circuit
         assert circuit is not None
         return circuit
@@ -132,12 +132,12 @@ async def cut_and_return(watch: TorWatch, seat: Seat) -> None:
 async def talk(one: Seat, two: Seat) -> None:
     """Have an encrypted chat, and a message in it."""
     leap(STILL_S)
-    one.person.submit(OpenChat(two.jid))
+    one.person.submit(OpenChat(one.person.me, two.jid))
     await two.person.until(ContactAsked)
-    two.person.submit(AcceptContact(one.jid))
+    two.person.submit(AcceptContact(two.person.me, one.jid))
     for seat in (one, two):
         await seat.person.until(ChatChanged, lambda e: e.phase is ChatPhase.ENCRYPTED)
-    one.person.submit(SendMessage(two.jid, "hello"))
+    one.person.submit(SendMessage(one.person.me, two.jid, "hello"))
     await two.person.until(MessageReceived)
 
 

@@ -661,15 +661,16 @@ def test_guard_of_one_session_is_the_guard_of_the_next(
 
 
 STRANGER = Jid("somebody", DOMAIN)
+NOBODY = Jid("nobody", DOMAIN)
 
 
 @pytest.mark.parametrize(
     "command",
     [
-        OpenChat(STRANGER),
-        RefuseContact(STRANGER),
-        SendMessage(STRANGER, "hello"),
-        RestartEncryption(STRANGER),
+        OpenChat(NOBODY, STRANGER),
+        RefuseContact(NOBODY, STRANGER),
+        SendMessage(NOBODY, STRANGER, "hello"),
+        RestartEncryption(NOBODY, STRANGER),
     ],
     ids=lambda command: type(command).__name__,
 )
@@ -701,11 +702,11 @@ def test_command_that_makes_no_sense_is_told_and_the_session_goes_on(
 def unusable(own: Jid) -> Iterable[tuple[Command, ErrorCode]]:
     own_phone = Jid(own.localpart, own.domainpart, "phone")
     return (
-        (OpenChat(own), ErrorCode.ADDRESS_BAD),
-        (OpenChat(own_phone), ErrorCode.ADDRESS_BAD),
-        (OpenChat(Jid("a\u2028b", DOMAIN)), ErrorCode.ADDRESS_BAD),
-        (SendMessage(STRANGER, "hello"), ErrorCode.ADDRESS_BAD),
-        (RestartEncryption(STRANGER), ErrorCode.ADDRESS_BAD),
+        (OpenChat(own, own), ErrorCode.ADDRESS_BAD),
+        (OpenChat(own, own_phone), ErrorCode.ADDRESS_BAD),
+        (OpenChat(own, Jid("a\u2028b", DOMAIN)), ErrorCode.ADDRESS_BAD),
+        (SendMessage(own, STRANGER, "hello"), ErrorCode.ADDRESS_BAD),
+        (RestartEncryption(own, STRANGER), ErrorCode.ADDRESS_BAD),
     )
 
 
@@ -716,8 +717,8 @@ def test_text_that_is_too_long_is_told_and_not_shown_as_sent(
         async with sitting(tor, None) as person:
             await create(person, None)
             person.submit(
-                OpenChat(STRANGER),
-                SendMessage(STRANGER, "x" * (MESSAGE_LIMIT_CHARS + 1)),
+                OpenChat(person.me, STRANGER),
+                SendMessage(person.me, STRANGER, "x" * (MESSAGE_LIMIT_CHARS + 1)),
             )
             assert await failure(person) == (
                 ErrorCode.MESSAGE_TOO_LONG,
@@ -732,12 +733,12 @@ def test_circuit_is_told_of_the_connection_that_is_used(tor: LoopbackTor) -> Non
     async def main() -> CircuitKnown:
         async with sitting(tor, None) as person:
             await create(person, None)
-            person.submit(AskCircuit())
+            person.submit(AskCircuit(person.me))
             return await person.until(CircuitKnown)
 
     known = run_leaping(main)
 
-    assert known.server == DOMAIN
+    assert known.account.domainpart == DOMAIN
     assert known.circuit is not None
     assert known.circuit.to_onion
 

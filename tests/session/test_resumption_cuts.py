@@ -79,7 +79,7 @@ class Someone:
 
     def say(self, text: str) -> None:
         self.said.append(text)
-        self.person.submit(SendMessage(self.contact, text))
+        self.person.submit(SendMessage(self.person.me, self.contact, text))
 
     @property
     def heard(self) -> list[str]:
@@ -155,7 +155,7 @@ async def two(at: Place) -> AsyncIterator[tuple[Someone, Someone]]:
     async with someone(at) as alice, someone(at) as bob:
         alice.contact, bob.contact = bob.jid, alice.jid
         leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
-        alice.person.submit(OpenChat(bob.jid))
+        alice.person.submit(OpenChat(alice.person.me, bob.jid))
         # A server may tell a new account its address before others can reach it.
         await eventually(
             lambda: bob.person.of(ContactAsked) or ChatPhase.AWAY in alice.phases
@@ -163,7 +163,7 @@ async def two(at: Place) -> AsyncIterator[tuple[Someone, Someone]]:
         if not bob.person.of(ContactAsked):
             leap(AWAY_FIRST_S * 1.5)
             await bob.person.until(ContactAsked)
-        bob.person.submit(AcceptContact(alice.jid))
+        bob.person.submit(AcceptContact(bob.person.me, alice.jid))
         for each in (alice, bob):
             await each.person.until(
                 ChatChanged, lambda e: e.phase is ChatPhase.ENCRYPTED
@@ -394,7 +394,7 @@ def test_no_ghost_stays_when_one_quits_after_the_session_went_on(
             await bob.person.ended()
             async with someone(prosody) as carol:
                 leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
-                carol.person.submit(OpenChat(bob.jid))
+                carol.person.submit(OpenChat(carol.person.me, bob.jid))
                 stored = offline / f"{bob.jid.localpart}.list"
                 await eventually(stored.exists)
 

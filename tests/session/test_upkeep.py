@@ -310,7 +310,7 @@ def test_blocked_contact_is_told_that_the_chat_ends_and_is_heard_no_more(
         ):
             a, b = await create(alice), await create(bob, WORDS)
             await introduce(alice, bob)
-            bob.submit(BlockContact(a))
+            bob.submit(BlockContact(bob.me, a))
             assert (await bob.until(BlockedChanged)).contacts == (a,)
             await phase(alice, ChatPhase.ENDED_BY_CONTACT)
             await eventually(lambda: str(a) in kept_out_by(prosody, b))
@@ -319,11 +319,11 @@ def test_blocked_contact_is_told_that_the_chat_ends_and_is_heard_no_more(
             async with sitting(prosody.direct_port) as (carol, _):
                 c = await create(carol)
                 leap(STILL_S)
-                carol.submit(OpenChat(b))
+                carol.submit(OpenChat(carol.me, b))
                 # What alice sent is there before this is.
                 assert (await bob.until(ContactAsked)).contact == c
             assert len(bob.events) == n_events + 1
-            bob.submit(OpenChat(a))
+            bob.submit(OpenChat(bob.me, a))
             assert await failure(bob) == (ErrorCode.CONTACT_BLOCKED, OpenChat)
         async with sitting(prosody.direct_port, path) as (bob, _):
             await unlock(bob)
@@ -334,7 +334,7 @@ def test_blocked_contact_is_told_that_the_chat_ends_and_is_heard_no_more(
 
 async def ask_until_away(person: Person, contact: Jid) -> None:
     """Have the contact asked for OTR until the server says that nobody is there."""
-    person.submit(RestartEncryption(contact))
+    person.submit(RestartEncryption(person.me, contact))
     await phase(person, ChatPhase.AWAY)
 
 
@@ -346,10 +346,10 @@ def test_contact_who_is_let_in_again_is_heard_again(prosody: Prosody) -> None:
         ):
             a, b = await create(alice), await create(bob)
             await introduce(alice, bob)
-            bob.submit(BlockContact(a))
+            bob.submit(BlockContact(bob.me, a))
             await eventually(lambda: str(a) in kept_out_by(prosody, b))
             await bob.until(BlockedChanged)
-            bob.submit(UnblockContact(a))
+            bob.submit(UnblockContact(bob.me, a))
             assert (await bob.until(BlockedChanged)).contacts == ()
             assert str(a) not in kept_out_by(prosody, b)
             await ask_again(alice, b)
@@ -362,7 +362,7 @@ def test_contact_who_is_let_in_again_is_heard_again(prosody: Prosody) -> None:
 
 
 async def ask_again(person: Person, contact: Jid) -> None:
-    person.submit(RestartEncryption(contact))
+    person.submit(RestartEncryption(person.me, contact))
 
 
 def test_stranger_who_asked_is_blocked_without_a_word(prosody: Prosody) -> None:
@@ -373,9 +373,9 @@ def test_stranger_who_asked_is_blocked_without_a_word(prosody: Prosody) -> None:
         ):
             a, b = await create(alice), await create(bob)
             leap(STILL_S)
-            alice.submit(OpenChat(b))
+            alice.submit(OpenChat(alice.me, b))
             await bob.until(ContactAsked)
-            bob.submit(BlockContact(a))
+            bob.submit(BlockContact(bob.me, a))
             await eventually(lambda: str(a) in kept_out_by(prosody, b))
             await ask_until_away(alice, b)
             assert len(bob.of(ContactAsked)) == 1
@@ -392,7 +392,7 @@ def test_contact_is_kept_out_also_where_the_server_cannot(tmp_path: Path) -> Non
         ):
             a, b = await create(alice), await create(bob)
             await introduce(alice, bob)
-            bob.submit(BlockContact(a))
+            bob.submit(BlockContact(bob.me, a))
             await bob.until(BlockedChanged)
             await phase(alice, ChatPhase.ENDED_BY_CONTACT)
             n_events = len(bob.events)
@@ -400,12 +400,12 @@ def test_contact_is_kept_out_also_where_the_server_cannot(tmp_path: Path) -> Non
             async with sitting(server.port) as (carol, _):
                 await create(carol)
                 leap(STILL_S)
-                carol.submit(OpenChat(b))
+                carol.submit(OpenChat(carol.me, b))
                 # What alice sent is there before this is.
                 asked = await bob.until(ContactAsked)
                 assert asked.contact != a
                 assert len(bob.events) == n_events + 1
-            bob.submit(UnblockContact(a))
+            bob.submit(UnblockContact(bob.me, a))
             assert (await bob.until(BlockedChanged)).contacts == ()
 
     run_leaping(main)
@@ -422,9 +422,9 @@ def test_contact_blocked_without_a_connection_is_blocked_at_the_server_later(
             tor.ways.is_down = True
             tor.ways.tear()
             await person.until(AccountOffline)
-            person.submit(BlockContact(eve))
+            person.submit(BlockContact(person.me, eve))
             await person.until(BlockedChanged)
-            person.submit(UnblockContact(eve))
+            person.submit(UnblockContact(person.me, eve))
             assert await failure(person) == (ErrorCode.STILL_BLOCKED, UnblockContact)
             tor.ways.is_down = False
             person.submit(Connect())
@@ -438,7 +438,8 @@ def test_contact_blocked_without_a_connection_is_blocked_at_the_server_later(
 def test_nobody_blocks_themselves(prosody: Prosody) -> None:
     async def main() -> None:
         async with sitting(prosody.direct_port) as (person, _):
-            person.submit(BlockContact(await create(person)))
+            own = await create(person)
+            person.submit(BlockContact(own, own))
             assert await failure(person) == (ErrorCode.ADDRESS_BAD, BlockContact)
 
     run_leaping(main)
@@ -457,18 +458,18 @@ def test_new_circuit_connects_again_at_once_and_the_chat_goes_on(
         ):
             a, b = await create(alice), await create(bob)
             await introduce(alice, bob)
-            bob.submit(SendMessage(a, "from here"))
+            bob.submit(SendMessage(bob.me, a, "from here"))
             before = await alice.until(MessageReceived)
             bob.submit(NewCircuit(b))
             assert (await bob.until(AccountConnecting)).account == b
-            bob.submit(SendMessage(a, "from elsewhere"))
+            bob.submit(SendMessage(bob.me, a, "from elsewhere"))
             assert (await bob.until(AccountOnline)).account == b
-            bob.submit(AskCircuit())
+            bob.submit(AskCircuit(bob.me))
             after = await alice.until(MessageReceived)
             assert after.text == "from elsewhere"
             # It is the same session, over another connection.
             assert after.author == before.author
-            alice.submit(SendMessage(b, "to elsewhere"))
+            alice.submit(SendMessage(alice.me, b, "to elsewhere"))
             assert (await bob.until(MessageReceived)).text == "to elsewhere"
             assert not bob.of(AccountOffline)
             assert len(tor.ways.asked) == len(set(tor.ways.keys)) == 2
@@ -533,10 +534,10 @@ def test_contact_sees_us_while_otr_is_up_and_not_before(
         ):
             a, b = await create(alice), await create(bob)
             leap(STILL_S)
-            alice.submit(OpenChat(b))
+            alice.submit(OpenChat(alice.me, b))
             await bob.until(ContactAsked)
             assert came == []
-            bob.submit(OpenChat(a))
+            bob.submit(OpenChat(bob.me, a))
             await phase(alice, ChatPhase.ENCRYPTED)
             await phase(bob, ChatPhase.ENCRYPTED)
             await eventually(lambda: len(came) == 2)
@@ -545,7 +546,7 @@ def test_contact_sees_us_while_otr_is_up_and_not_before(
                 b: (a, True),
             }
             came.clear()
-            bob.submit(BlockContact(a))
+            bob.submit(BlockContact(bob.me, a))
             await eventually(lambda: came)
             [(at, value)] = [each for each in came if each[0] == a]
             assert (at, value.sender.bare, value.available) == (a, b, False)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
-from coykiosk.contract import Command, Event, Quit
+from coykiosk.contract import AccountOnline, Command, Event, Jid, Quit
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import (
     Circuit,
@@ -302,6 +302,11 @@ class Person:
     def submit(self, *commands: Command) -> None:
         for command in commands:
             self.commands.put_nowait(command)
+
+    @property
+    def me(self) -> Jid:
+        """The account that was online last."""
+        return self.of(AccountOnline)[-1].account
 
     def of(self, kind: type[E]) -> list[E]:
         """All events of a kind, in order."""

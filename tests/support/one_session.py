@@ -38,6 +38,7 @@ from tests.support.headless import (
     WORDS,
     LeapingLoop,
     LoopbackTor,
+    Person,
     headless,
     leap,
     make_server,
@@ -78,7 +79,7 @@ async def sit(settings: dict[str, Any]) -> None:
     ) as person:
         telling = loop.create_task(tell(person.events, person.came))
         while line := (await reader.readline()).decode().rstrip("\n"):
-            person.submit(command(line))
+            person.submit(command(line, person))
             if line == "quit":
                 break
         await person.ended()
@@ -110,16 +111,16 @@ async def tell(events: list[Event], came: asyncio.Event) -> None:
         await came.wait()
 
 
-def command(line: str) -> Command:
+def command(line: str, person: Person) -> Command:
     match line.split(" ", 2):
         case ["create"]:
             return CreateAccount(Secret(WORDS))
         case ["unlock"]:
             return UnlockVault(Secret(WORDS))
         case ["open", address]:
-            return OpenChat(Jid.parse(address))
+            return OpenChat(person.me, Jid.parse(address))
         case ["say", address, text]:
-            return SendMessage(Jid.parse(address), text)
+            return SendMessage(person.me, Jid.parse(address), text)
         case ["quit"]:
             return Quit()
         case _:

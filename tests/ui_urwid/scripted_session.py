@@ -84,29 +84,29 @@ class ScriptedSession:
                 yield TorReady(own=True)
                 yield EnrolmentAdvanced(EnrolmentStep.REACHING_SERVER, "example.org")
                 yield AccountOnline(ME, via_onion=True, channel_bound=True, kept=True)
-            case OpenChat(contact):
+            case OpenChat(contact=contact):
                 yield _chat(contact, ChatPhase.ASKING, Protection.OPEN)
                 yield _chat(contact, ChatPhase.ENCRYPTED, Protection.PRIVATE)
                 if self._script == "hostile":
                     yield from _hostile_events(contact)
                 if self._script == "flood":
                     self._flood(contact)
-            case SendMessage(chat, text):
+            case SendMessage(chat=chat, text=text):
                 if text == "break":
                     message = "planted"
                     raise RuntimeError(message)
                 yield MessageAccepted(
-                    chat, text, text, NOW, MessageState.WAITING, Protection.OPEN
+                    ME, chat, text, text, NOW, MessageState.WAITING, Protection.OPEN
                 )
                 yield MessageStateChanged(
-                    chat, text, MessageState.SENT, Protection.PRIVATE
+                    ME, chat, text, MessageState.SENT, Protection.PRIVATE
                 )
                 yield MessageReceived(
-                    chat, chat, f"echo {text}", NOW, Protection.PRIVATE
+                    ME, chat, chat, f"echo {text}", NOW, Protection.PRIVATE
                 )
             case AskCircuit():
                 hops = tuple(Hop("A" * 40, name) for name in ("one", "two", "three"))
-                yield CircuitKnown(Circuit(hops, to_onion=True), "example.org")
+                yield CircuitKnown(ME, Circuit(hops, to_onion=True))
             case Quit() if self._script != "deaf":
                 yield Closed()
             case _:
@@ -117,12 +117,12 @@ class ScriptedSession:
         loop = asyncio.get_running_loop()
         for number in range(400):
             text = f"message {number}."
-            event = MessageReceived(contact, contact, text, NOW, Protection.PRIVATE)
+            event = MessageReceived(ME, contact, contact, text, NOW, Protection.PRIVATE)
             loop.call_later(number * 0.005, self.publish, event)
 
 
 def _chat(contact: Jid, phase: ChatPhase, protection: Protection) -> ChatChanged:
-    return ChatChanged(contact, phase, protection, b"k" * 20, key_is_new=False)
+    return ChatChanged(ME, contact, phase, protection, b"k" * 20, key_is_new=False)
 
 
 def _hostile_events(chat: Jid) -> Iterator[Event]:
@@ -130,13 +130,13 @@ def _hostile_events(chat: Jid) -> Iterator[Event]:
     for text in hostile_strings():
         error = UserError(ErrorCode.SERVER_REFUSED, server=text, condition=text)
         stranger = Jid(text[:50] or "x", "evil.example")
-        yield MessageReceived(chat, stranger, text, NOW, Protection.PRIVATE)
+        yield MessageReceived(ME, chat, stranger, text, NOW, Protection.PRIVATE)
         yield ServerTried(text, error)
-        yield ContactAsked(stranger)
+        yield ContactAsked(ME, stranger)
         yield _chat(stranger, ChatPhase.ENCRYPTED, Protection.PRIVATE)
         yield Failed(error, None)
         hops = (Hop(text[:40], text),)
-        yield CircuitKnown(Circuit(hops, to_onion=False), text)
+        yield CircuitKnown(ME, Circuit(hops, to_onion=False))
 
 
 async def main(script: str) -> None:

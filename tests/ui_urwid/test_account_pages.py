@@ -270,12 +270,12 @@ def test_end_of_the_account_is_told_and_leads_to_the_start(
 
     assert "new anonymous account" in person.sees()
     assert person.shell.state.account is None
-    assert person.shell.state.chats == {}
+    assert person.shell.state.front.chats == {}
     assert "half" not in person.sees()
 
 
 def test_nothing_of_an_account_that_is_gone_comes_back_with_the_next_one() -> None:
-    person = in_a_chat(received("a secret"), ContactAsked(EVE))
+    person = in_a_chat(received("a secret"), ContactAsked(ME, EVE))
     person.types("a draft")
     person.presses("f4", "f", "enter")
     person.happens(forgotten())
@@ -401,7 +401,7 @@ def test_end_that_comes_while_one_quits_changes_nothing_any_more() -> None:
 
 
 def test_request_can_be_checked_by_having_the_address_said() -> None:
-    person = Person(NO_VAULT, ONLINE, ContactAsked(EVE))
+    person = Person(NO_VAULT, ONLINE, ContactAsked(ME, EVE))
     assert "Echo Victor Echo" not in person.sees()
 
     person.presses("tab")
@@ -414,7 +414,7 @@ def test_request_can_be_checked_by_having_the_address_said() -> None:
 def test_person_is_blocked_after_a_question(*, is_request: bool) -> None:
     person = Person(NO_VAULT, ONLINE)
     if is_request:
-        person.happens(ContactAsked(EVE))
+        person.happens(ContactAsked(ME, EVE))
     else:
         person.happens(chat(EVE))
         person.presses("f2")
@@ -424,14 +424,14 @@ def test_person_is_blocked_after_a_question(*, is_request: bool) -> None:
     person.presses("enter")
     person.happens(BlockedChanged(ME, (EVE,)))
 
-    assert person.commands == [BlockContact(EVE)]
+    assert person.commands == [BlockContact(ME, EVE)]
     assert "Blocked: eve@example.com" in person.sees()
     assert "Your chats" not in person.sees()
     assert "wants to talk" not in person.sees()
 
 
 def test_person_is_not_blocked_when_one_goes_back() -> None:
-    person = Person(NO_VAULT, ONLINE, ContactAsked(EVE))
+    person = Person(NO_VAULT, ONLINE, ContactAsked(ME, EVE))
 
     person.presses("tab", "f8", "esc")
 
@@ -444,7 +444,7 @@ def test_chat_on_the_screen_is_left_when_its_contact_is_blocked() -> None:
     person.happens(BlockedChanged(ME, (SAM,)))
 
     assert person.shell.state.page is Page.WHO
-    assert person.shell.state.current is None
+    assert person.shell.state.front.current is None
 
 
 def test_blocked_person_is_let_in_again() -> None:
@@ -455,7 +455,7 @@ def test_blocked_person_is_let_in_again() -> None:
     person.presses("enter")
     person.happens(BlockedChanged(ME, ()))
 
-    assert person.commands == [UnblockContact(EVE)]
+    assert person.commands == [UnblockContact(ME, EVE)]
     assert "Blocked" not in person.sees()
     assert person.shell.where is Where.WHO_ENTRY
 

@@ -122,11 +122,11 @@ def chat(
     *,
     key_is_new: bool = False,
 ) -> ChatChanged:
-    return ChatChanged(contact, phase, protection, b"k" * 20, key_is_new=key_is_new)
+    return ChatChanged(ME, contact, phase, protection, b"k" * 20, key_is_new=key_is_new)
 
 
 def received(text: str, contact: Jid = SAM) -> MessageReceived:
-    return MessageReceived(contact, contact, text, NOW, Protection.PRIVATE)
+    return MessageReceived(ME, contact, contact, text, NOW, Protection.PRIVATE)
 
 
 def in_a_chat(*more: Event) -> Person:
@@ -604,7 +604,7 @@ def test_who_screen_opens_the_chat_with_the_typed_address() -> None:
 
     person.presses("enter")
 
-    assert person.commands == [OpenChat(SAM)]
+    assert person.commands == [OpenChat(ME, SAM)]
     assert "Opening the chat with sam@example.net" in person.sees()
 
 
@@ -627,7 +627,7 @@ def test_who_screen_says_what_is_wrong_with_an_address(typed: str, told: str) ->
 
 
 def test_who_screen_does_not_accept_a_stranger_for_an_enter_in_the_address() -> None:
-    person = Person(NO_VAULT, ONLINE, ContactAsked(EVE))
+    person = Person(NO_VAULT, ONLINE, ContactAsked(ME, EVE))
 
     person.presses("enter")
 
@@ -636,13 +636,13 @@ def test_who_screen_does_not_accept_a_stranger_for_an_enter_in_the_address() -> 
 
 @pytest.mark.parametrize(
     ("key", "command"),
-    [("enter", AcceptContact(EVE)), ("delete", RefuseContact(EVE))],
+    [("enter", AcceptContact(ME, EVE)), ("delete", RefuseContact(ME, EVE))],
     ids=["accept", "ignore"],
 )
 def test_who_screen_answers_a_stranger_one_went_down_to(
     key: str, command: Command
 ) -> None:
-    person = Person(NO_VAULT, ONLINE, ContactAsked(EVE))
+    person = Person(NO_VAULT, ONLINE, ContactAsked(ME, EVE))
     person.presses("tab")
     assert "eve@example.com wants to talk: Enter accept, Delete ignore" in person.sees()
 
@@ -667,7 +667,7 @@ def test_who_screen_keeps_the_keys_of_somebody_typing_from_a_new_chat() -> None:
     person.types("ple.com")
     person.presses("enter")
 
-    assert person.commands == [OpenChat(EVE)]
+    assert person.commands == [OpenChat(ME, EVE)]
 
 
 def test_who_screen_shows_the_practice_partner_until_the_chat_is_there() -> None:
@@ -724,7 +724,7 @@ def test_chat_hands_over_what_was_typed() -> None:
 
     person.presses("enter")
 
-    assert person.commands == [SendMessage(SAM, "hello")]
+    assert person.commands == [SendMessage(ME, SAM, "hello")]
     assert ">" in person.rows()
 
 
@@ -752,7 +752,7 @@ def test_chat_hands_nothing_over_while_it_says_stop() -> None:
 def test_chat_marks_what_became_of_a_message(
     state: MessageState, gutter: str, note: str
 ) -> None:
-    accepted = MessageAccepted(SAM, "1", "hello", NOW, state, Protection.PRIVATE)
+    accepted = MessageAccepted(ME, SAM, "1", "hello", NOW, state, Protection.PRIVATE)
 
     person = in_a_chat(accepted)
 
@@ -766,7 +766,7 @@ def test_chat_marks_what_became_of_a_message(
 def test_help_explains_what_stands_before_a_message(
     state: MessageState, mark: Protection
 ) -> None:
-    accepted = MessageAccepted(SAM, "1", "hello", NOW, state, mark)
+    accepted = MessageAccepted(ME, SAM, "1", "hello", NOW, state, mark)
     person = in_a_chat(accepted)
     [row] = [row for row in person.rows() if row.endswith("hello")]
 
@@ -793,7 +793,7 @@ def test_chat_gives_every_row_of_a_message_a_gutter_the_writer_cannot_draw() -> 
 
 @pytest.mark.hostile("G25")
 def test_chat_says_of_a_text_in_clear_that_it_is_not_to_be_trusted() -> None:
-    clear = MessageReceived(SAM, SAM, "psst", NOW, Protection.STOP)
+    clear = MessageReceived(ME, SAM, SAM, "psst", NOW, Protection.STOP)
 
     person = in_a_chat(clear)
 
@@ -818,7 +818,7 @@ def test_chat_sends_a_text_that_begins_with_a_slash_when_it_is_doubled() -> None
 
     person.presses("enter")
 
-    assert person.commands == [SendMessage(SAM, "/etc")]
+    assert person.commands == [SendMessage(ME, SAM, "/etc")]
 
 
 def test_chat_knows_the_slash_words_of_the_key_table() -> None:
@@ -827,7 +827,7 @@ def test_chat_knows_the_slash_words_of_the_key_table() -> None:
 
     person.presses("enter")
 
-    assert person.commands == [AskCircuit()]
+    assert person.commands == [AskCircuit(ME)]
     assert person.shell.where is Where.TOR
 
 
@@ -955,7 +955,7 @@ def test_chat_asks_before_it_takes_a_new_key() -> None:
     assert "ABABABAB" in person.sees()
     person.presses("enter")
 
-    assert person.commands == [AcceptNewKey(SAM, b"\xab" * 20)]
+    assert person.commands == [AcceptNewKey(ME, SAM, b"\xab" * 20)]
 
 
 def test_chat_has_no_new_key_to_take_when_there_is_none() -> None:
@@ -971,7 +971,7 @@ def test_chat_asks_for_encryption_again() -> None:
 
     person.presses("f9")
 
-    assert person.commands == [RestartEncryption(SAM)]
+    assert person.commands == [RestartEncryption(ME, SAM)]
 
 
 # --- what is wrong, and what lies over a screen -----------------------------------------
@@ -1015,7 +1015,7 @@ def test_problem_does_not_take_the_enter_of_somebody_typing() -> None:
     assert "an old encryption" in person.sees()
     person.presses("enter")
 
-    assert person.commands == [SendMessage(SAM, "hello")]
+    assert person.commands == [SendMessage(ME, SAM, "hello")]
 
 
 @pytest.mark.parametrize("size", [USUAL, SMALL], ids=["usual", "small"])
@@ -1048,10 +1048,10 @@ def test_tor_screen_draws_the_path_and_explains_the_guard() -> None:
     person = in_a_chat()
     person.presses("f3")
 
-    person.happens(CircuitKnown(Circuit(hops, to_onion=True), "example.org"))
+    person.happens(CircuitKnown(ME, Circuit(hops, to_onion=True)))
 
     seen = person.sees()
-    assert person.commands == [AskCircuit()]
+    assert person.commands == [AskCircuit(ME)]
     path = ["this machine", "guard: x", "middle: y", "meeting point: z", "example.org"]
     assert [seen.index(station) for station in path[:-1]] == sorted(
         seen.index(station) for station in path[:-1]
@@ -1109,8 +1109,8 @@ def everything() -> Iterable[Person]:
     for puzzle in (SEEN, replace(SEEN, picture=None, n_wrong=1)):
         yield Person(NO_VAULT, PuzzleAsked(puzzle))
     yield Person(VAULT, VaultUnlocked((ME,)), AccountOffline(ME, LOST, None))
-    yield Person(NO_VAULT, ONLINE, ContactAsked(EVE))
-    yield in_a_chat(received("x\n" * 50), TorStopped(LOST), ContactAsked(EVE))
+    yield Person(NO_VAULT, ONLINE, ContactAsked(ME, EVE))
+    yield in_a_chat(received("x\n" * 50), TorStopped(LOST), ContactAsked(ME, EVE))
     for keys in (["f1"], ["f3"], ["f6"], ["ctrl q"], [*"draft " * 40]):
         person = in_a_chat(received("hello"))
         person.presses(*keys)
@@ -1310,12 +1310,12 @@ def test_what_is_typed_for_bridges_goes_nowhere_else() -> None:
 
     shown = person.sees()
     assert "secret way" not in shown
-    assert person.commands == [AskCircuit(), AskCircuit()]
+    assert person.commands == [AskCircuit(ME), AskCircuit(ME)]
 
 
 def test_first_relay_is_called_a_bridge_when_it_is_one() -> None:
     hops = tuple(Hop("A" * 40, name) for name in ("one", "two", "three"))
-    known = CircuitKnown(Circuit(hops, to_onion=True), "example.org")
+    known = CircuitKnown(ME, Circuit(hops, to_onion=True))
     person = in_a_chat(BridgesSet((BRIDGE,)), known)
 
     person.presses("f3")

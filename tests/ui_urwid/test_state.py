@@ -60,11 +60,11 @@ def after(*events: Event, state: ViewState | None = None) -> ViewState:
 def chat(contact: Jid, phase: ChatPhase = ChatPhase.ENCRYPTED) -> ChatChanged:
     is_up = phase is ChatPhase.ENCRYPTED
     protection = Protection.PRIVATE if is_up else Protection.OPEN
-    return ChatChanged(contact, phase, protection, None, key_is_new=False)
+    return ChatChanged(ME, contact, phase, protection, None, key_is_new=False)
 
 
 def received(contact: Jid, text: str = "hi") -> MessageReceived:
-    return MessageReceived(contact, contact, text, NOW, Protection.PRIVATE)
+    return MessageReceived(ME, contact, contact, text, NOW, Protection.PRIVATE)
 
 
 def test_started_leads_to_the_start_screen_when_there_is_no_vault() -> None:
@@ -155,13 +155,13 @@ def test_account_online_again_leaves_the_chat_on_the_screen() -> None:
 
     state = after(ONLINE, state=talking)
 
-    assert (state.page, state.offline) == (Page.CHAT, None)
+    assert (state.page, state.front.offline) == (Page.CHAT, None)
 
 
 def test_first_chat_opens_by_itself() -> None:
     state = after(ONLINE, PracticeReady(SAM), chat(SAM, ChatPhase.ASKING))
 
-    assert (state.page, state.current) == (Page.CHAT, SAM)
+    assert (state.page, state.front.current) == (Page.CHAT, SAM)
 
 
 def test_first_chat_does_not_open_under_the_fingers_of_somebody_typing() -> None:
@@ -175,39 +175,41 @@ def test_chat_that_was_asked_for_opens_while_others_do_not() -> None:
     typing = steps.address_is_being_typed(asked, typing=True)
 
     assert after(chat(EVE), state=typing).page is Page.WHO
-    assert after(chat(SAM), state=typing).current == SAM
+    assert after(chat(SAM), state=typing).front.current == SAM
 
 
 def test_chat_of_another_contact_does_not_replace_the_one_on_the_screen() -> None:
-    assert after(ONLINE, chat(SAM), chat(EVE), received(EVE)).current == SAM
+    assert after(ONLINE, chat(SAM), chat(EVE), received(EVE)).front.current == SAM
 
 
 def test_message_counts_as_unread_unless_its_chat_is_on_the_screen() -> None:
     state = after(ONLINE, chat(SAM), chat(EVE), received(SAM), received(EVE))
 
-    assert (state.chats[SAM].n_unread, state.chats[EVE].n_unread) == (0, 1)
+    assert (state.front.chats[SAM].n_unread, state.front.chats[EVE].n_unread) == (0, 1)
     assert steps.chat_shown(state, EVE).n_unread == 0
 
 
 def test_message_keeps_the_mark_of_its_moment_when_the_chat_changes() -> None:
     state = after(ONLINE, chat(SAM), received(SAM), chat(SAM, ChatPhase.ASKING))
 
-    assert state.chats[SAM].lines[0].mark is Protection.PRIVATE
+    assert state.front.chats[SAM].lines[0].mark is Protection.PRIVATE
 
 
 def test_waiting_message_takes_the_mark_under_which_it_went_out() -> None:
-    waiting = MessageAccepted(SAM, "1", "x", NOW, MessageState.WAITING, Protection.OPEN)
-    sent = MessageStateChanged(SAM, "1", MessageState.SENT, Protection.PRIVATE)
+    waiting = MessageAccepted(
+        ME, SAM, "1", "x", NOW, MessageState.WAITING, Protection.OPEN
+    )
+    sent = MessageStateChanged(ME, SAM, "1", MessageState.SENT, Protection.PRIVATE)
 
-    line = after(ONLINE, chat(SAM), waiting, sent).chats[SAM].lines[0]
+    line = after(ONLINE, chat(SAM), waiting, sent).front.chats[SAM].lines[0]
 
     assert (line.state, line.mark) == (MessageState.SENT, Protection.PRIVATE)
 
 
 def test_delivery_of_one_message_leaves_a_contacts_line_alone() -> None:
-    sent = MessageStateChanged(SAM, "", MessageState.FAILED, Protection.STOP)
+    sent = MessageStateChanged(ME, SAM, "", MessageState.FAILED, Protection.STOP)
 
-    line = after(ONLINE, chat(SAM), received(SAM), sent).chats[SAM].lines[0]
+    line = after(ONLINE, chat(SAM), received(SAM), sent).front.chats[SAM].lines[0]
 
     assert (line.state, line.mark) == (None, Protection.PRIVATE)
 
@@ -215,7 +217,7 @@ def test_delivery_of_one_message_leaves_a_contacts_line_alone() -> None:
 def test_scrollback_is_bounded_in_messages() -> None:
     state = after(ONLINE, chat(SAM), *(received(SAM) for _ in range(5100)))
 
-    lines = state.chats[SAM].lines
+    lines = state.front.chats[SAM].lines
     assert (len(lines), lines[-1].number) == (5000, 5099)
 
 
@@ -224,7 +226,7 @@ def test_scrollback_is_bounded_in_lines() -> None:
 
     state = after(ONLINE, chat(SAM), *(received(SAM, long) for _ in range(30)))
 
-    view = state.chats[SAM]
+    view = state.front.chats[SAM]
     assert (
         sum(line.text.count("\n") + 1 for line in view.lines) == view.n_rows == 20_000
     )
@@ -233,13 +235,13 @@ def test_scrollback_is_bounded_in_lines() -> None:
 def test_requests_are_listed_once_and_not_without_end() -> None:
     strangers = [Jid(f"x{n}", "example.org") for n in range(80)]
 
-    state = after(*(ContactAsked(jid) for jid in [*strangers, *strangers]))
+    state = after(*(ContactAsked(ME, jid) for jid in [*strangers, *strangers]))
 
-    assert len(state.requests) == 50
+    assert len(state.front.requests) == 50
 
 
 def test_request_is_off_the_list_once_there_is_a_chat() -> None:
-    assert after(ONLINE, ContactAsked(SAM), chat(SAM)).requests == ()
+    assert after(ONLINE, ContactAsked(ME, SAM), chat(SAM)).front.requests == ()
 
 
 def test_failed_open_is_told_beside_the_address() -> None:
@@ -247,7 +249,11 @@ def test_failed_open_is_told_beside_the_address() -> None:
 
     state = after(Failed(PROBLEM, OpenChat), state=asked)
 
-    assert (state.address_problem, state.wanted, state.problems) == (PROBLEM, None, ())
+    assert (state.address_problem, state.front.wanted, state.problems) == (
+        PROBLEM,
+        None,
+        (),
+    )
 
 
 def test_unread_problems_are_bounded() -> None:
@@ -277,7 +283,7 @@ EVENTS = st.sampled_from(
         chat(EVE, ChatPhase.ASKING),
         received(SAM),
         received(EVE),
-        ContactAsked(EVE),
+        ContactAsked(ME, EVE),
         Failed(PROBLEM, None),
     ]
 )
@@ -292,7 +298,7 @@ def test_replaying_events_gives_the_same_state(events: list[Event]) -> None:
 def test_line_numbers_have_no_gaps(events: list[Event]) -> None:
     state = after(*events)
 
-    for view in state.chats.values():
+    for view in state.front.chats.values():
         numbers = [line.number for line in view.lines]
         assert numbers == list(range(view.n_written))
 
@@ -301,7 +307,7 @@ def test_line_numbers_have_no_gaps(events: list[Event]) -> None:
 def test_message_never_changes_the_page(page: Page) -> None:
     state = replace(ViewState(), page=page)
 
-    assert after(received(SAM), ContactAsked(EVE), state=state).page is page
+    assert after(received(SAM), ContactAsked(ME, EVE), state=state).page is page
 
 
 def test_tor_waits_until_a_vault_that_is_there_is_open() -> None:

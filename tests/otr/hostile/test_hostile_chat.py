@@ -23,6 +23,7 @@ from tests.otr.hostile.forging_smp import Mallory, record
 from tests.otr.wiring import TAGS, Pair, injected, recorded_key, redrawable, text_of
 from tests.support.chance import seeded
 
+ALICE = Jid("alice", "a.example")
 BOB = Jid("bob", "b.example", "desk")
 ELSEWHERE = Jid("bob", "b.example", "elsewhere")
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
@@ -37,6 +38,7 @@ class Chat:
         self.now = 0.0
         self.conversation = Conversation(
             BOB.bare,
+            account=ALICE.bare,
             instances=self.pair.alice,
             known_keys=known,
             random_bytes=seeded(1),

@@ -1,0 +1,375 @@
+"""Several accounts on the screen: who one is, what is whose, and how to go over."""
+
+import pytest
+
+from coykiosk.contract import (
+    AccountConnecting,
+    AccountForgotten,
+    AccountOffline,
+    AccountOnline,
+    CancelCreation,
+    ChatChanged,
+    ChatPhase,
+    CircuitKnown,
+    ContactAsked,
+    CreateAccount,
+    Door,
+    EnrolmentAdvanced,
+    EnrolmentCancelled,
+    EnrolmentStep,
+    Event,
+    Failed,
+    Jid,
+    MessageReceived,
+    NewCircuit,
+    OpenChat,
+    Protection,
+    SendMessage,
+    TorReady,
+    VaultUnlocked,
+)
+from coykiosk.errors import ErrorCode, UserError
+from coykiosk.ui_urwid.actions import Where
+from coykiosk.ui_urwid.view import Page
+from tests.ui_urwid.test_pages import (
+    EVE,
+    LOST,
+    ME,
+    NO_VAULT,
+    NOW,
+    ONLINE,
+    SAM,
+    SMALL,
+    USUAL,
+    VAULT,
+    Person,
+    chat,
+    in_a_chat,
+    received,
+)
+
+OTHER = Jid("bemari", "example.net")
+OTHER_ONLINE = AccountOnline(OTHER, via_onion=True, channel_bound=True, kept=True)
+FURTHER = CreateAccount(None, None, is_further=True)
+HELD_BACK = UserError(
+    ErrorCode.ACCOUNT_HELD_BACK, server="example.org", condition="no-answer"
+)
+both_sizes = pytest.mark.parametrize("size", [USUAL, SMALL], ids=["usual", "small"])
+
+
+def other_chat(contact: Jid = EVE) -> ChatChanged:
+    up = ChatPhase.ENCRYPTED
+    return ChatChanged(
+        OTHER, contact, up, Protection.PRIVATE, b"o" * 20, key_is_new=False
+    )
+
+
+def to_other(text: str, contact: Jid = EVE) -> MessageReceived:
+    return MessageReceived(OTHER, contact, contact, text, NOW, Protection.PRIVATE)
+
+
+def with_two(*more: Event) -> Person:
+    """Somebody whose first account is in front, in no chat."""
+    person = Person(VAULT, VaultUnlocked((ME, OTHER)), TorReady(own=True))
+    person.happens(ONLINE, OTHER_ONLINE, *more)
+    return person
+
+
+# --- making another one ---------------------------------------------------------------------
+
+
+@both_sizes
+def test_another_account_is_two_keys_away_and_asked_about(
+    size: tuple[int, int],
+) -> None:
+    person = Person(NO_VAULT, ONLINE)
+
+    person.presses("f4", "a")
+
+    seen = person.sees(size)
+    assert person.shell.where is Where.FURTHER
+    assert "beside yours" in seen
+    assert person.commands == []
+
+
+def test_another_account_is_made_when_enter_is_pressed() -> None:
+    person = Person(NO_VAULT, ONLINE)
+
+    person.presses("f4", "a", "enter")
+
+    assert person.commands == [FURTHER]
+    assert "1 of 4" in person.sees()
+    assert "sealing" not in person.sees()
+
+
+def test_another_account_is_in_front_once_it_is_there() -> None:
+    person = in_a_chat()
+    person.presses("f4", "a", "enter")
+
+    person.happens(
+        EnrolmentAdvanced(EnrolmentStep.REACHING_SERVER, "example.net"), OTHER_ONLINE
+    )
+
+    seen = person.sees()
+    assert f"You are {OTHER}" in seen
+    assert f"Your other accounts: {ME}" in seen
+    assert str(SAM) not in seen
+
+
+def test_first_account_may_come_and_go_while_another_one_is_made() -> None:
+    person = in_a_chat()
+    person.presses("f4", "a", "enter")
+
+    person.happens(AccountOffline(ME, LOST, 5.0), ONLINE, received("hi"), chat(EVE))
+
+    assert person.shell.state.page is Page.PROGRESS
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        EnrolmentCancelled(),
+        Failed(UserError(ErrorCode.NO_SERVER_LEFT), CreateAccount),
+    ],
+    ids=["cancelled", "failed"],
+)
+def test_one_is_who_one_was_when_no_other_account_comes_of_it(end: Event) -> None:
+    person = in_a_chat()
+    person.presses("f4", "a", "enter", "esc")
+    assert person.commands[-1] == CancelCreation()
+
+    person.happens(end)
+    person.presses(*["enter"] * len(person.shell.state.problems))
+
+    assert f"You are {ME}" in person.sees()
+
+
+def test_other_account_that_is_lost_at_once_is_in_front_and_says_so() -> None:
+    person = Person(NO_VAULT, ONLINE)
+    person.presses("f4", "a", "enter")
+
+    person.happens(AccountOffline(OTHER, LOST, 5.0))
+
+    seen = person.sees()
+    assert f"You are {OTHER}" in seen
+    assert "OFFLINE" in seen
+
+
+def test_invitation_is_for_the_other_account_and_for_no_later_one() -> None:
+    person = Person(NO_VAULT, ONLINE)
+    person.presses("f4", "a", "f9")
+    person.types("own.example")
+
+    person.presses("enter")
+    assert "at own.example as you said" in person.sees()
+    person.presses("enter")
+
+    door = Door("own.example", None, "")
+    assert person.commands == [CreateAccount(None, door, is_further=True)]
+    person.happens(OTHER_ONLINE)
+    person.presses("f4", "a", "enter")
+    assert person.commands[-1] == FURTHER
+
+
+def test_leaving_the_invitation_leads_back_to_the_question() -> None:
+    person = Person(NO_VAULT, ONLINE)
+
+    person.presses("f4", "a", "f9", "esc")
+
+    assert "Another account?" in person.sees()
+    person.presses("esc")
+    assert person.shell.where is Where.WHO_ENTRY
+    assert person.commands == []
+
+
+def test_account_that_is_held_back_offers_another_one_by_one_key() -> None:
+    person = Person(NO_VAULT, ONLINE, Failed(HELD_BACK, None))
+    assert "A another account" in person.sees()
+
+    person.presses("a", "enter")
+
+    assert person.commands == [FURTHER]
+    assert person.shell.state.problems == ()
+
+
+def test_account_that_is_held_back_takes_no_key_from_who_types() -> None:
+    person = Person(NO_VAULT, ONLINE)
+    person.types("s")
+    person.happens(Failed(HELD_BACK, None))
+
+    person.types("am")
+
+    assert "> sam" in person.sees()
+    assert "F4, then A" in person.sees()
+
+
+# --- who one is ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keys", [["ctrl o"], ["down", "enter"]], ids=["key", "chosen"])
+def test_one_goes_over_to_the_other_account(keys: list[str]) -> None:
+    person = with_two()
+
+    person.presses(*keys)
+
+    seen = person.sees()
+    assert f"You are {OTHER}" in seen
+    assert f"Your other accounts: {ME}" in seen
+
+
+def test_one_comes_back_to_the_chat_as_it_was_left() -> None:
+    person = in_a_chat(OTHER_ONLINE)
+    person.types("half a sent")
+
+    person.presses("ctrl o")
+    assert "half a sent" not in person.sees()
+    person.presses("ctrl o", "f2")
+
+    assert person.shell.state.page is Page.CHAT
+    assert "> half a sent" in person.sees()
+
+
+def test_draft_for_a_contact_is_not_there_as_somebody_else() -> None:
+    person = in_a_chat(OTHER_ONLINE, other_chat(SAM))
+    person.types("as me only")
+
+    person.presses("ctrl o", "down", "enter")
+
+    assert person.shell.state.chat is not None
+    assert "as me only" not in person.sees()
+    person.types("hello")
+    person.presses("enter")
+    assert person.commands == [SendMessage(OTHER, SAM, "hello")]
+
+
+def test_address_that_was_typed_is_gone_as_somebody_else() -> None:
+    person = with_two()
+    person.types("sam@example.net")
+
+    person.presses("ctrl o", "enter")
+
+    assert person.commands == []
+    assert "Type the address" in person.sees()
+
+
+def test_what_is_done_is_done_as_the_account_in_front() -> None:
+    person = with_two()
+    person.presses("ctrl o")
+
+    person.types("sam@example.net")
+    person.presses("enter", "f4", "n")
+
+    assert person.commands == [OpenChat(OTHER, SAM), NewCircuit(OTHER)]
+
+
+def test_quitting_names_every_account() -> None:
+    person = with_two()
+
+    person.presses("ctrl q")
+
+    assert f"{ME}, {OTHER}: Your accounts stay in the vault" in person.sees()
+
+
+def test_going_over_means_nothing_with_one_account() -> None:
+    person = in_a_chat()
+
+    person.presses("ctrl o")
+
+    assert person.shell.state.page is Page.CHAT
+
+
+# --- what is whose -------------------------------------------------------------------------
+
+
+def test_chat_of_another_account_does_not_come_to_the_screen_by_itself() -> None:
+    person = with_two()
+
+    person.happens(other_chat(), to_other("psst"))
+
+    assert person.shell.state.page is Page.WHO
+    seen = person.sees()
+    assert "psst" not in seen
+    assert f"{OTHER} (1 unread)" in seen
+
+
+def test_same_contact_has_a_chat_of_its_own_with_each_account() -> None:
+    person = in_a_chat(OTHER_ONLINE, received("to me"))
+
+    person.happens(other_chat(SAM), to_other("to the other", SAM))
+
+    assert "to me" in person.sees()
+    assert "to the other" not in person.sees()
+    assert "1 unread elsewhere" in person.sees()
+
+
+def test_next_unread_chat_may_be_another_accounts() -> None:
+    person = in_a_chat(OTHER_ONLINE, other_chat(), to_other("psst"))
+
+    person.presses("f7")
+
+    assert "psst" in person.sees()
+    assert person.shell.state.account == OTHER
+    assert person.shell.state.n_unread == 0
+
+
+def test_stranger_who_asks_another_account_is_told_of_there() -> None:
+    person = in_a_chat(OTHER_ONLINE, ContactAsked(OTHER, EVE))
+    assert "1 person wants to talk" in person.sees()
+
+    person.presses("f2")
+
+    assert f"{OTHER} (1 wants to talk)" in person.sees()
+    assert str(EVE) not in person.sees()
+
+
+def test_other_account_that_is_offline_says_so_in_its_row_alone() -> None:
+    person = with_two(AccountOffline(OTHER, LOST, 5.0))
+
+    seen = person.sees()
+
+    assert f"{OTHER} (OFFLINE)" in seen
+    assert "OFFLINE. The connection" not in seen
+
+
+def test_path_is_told_of_the_account_in_front() -> None:
+    person = with_two(CircuitKnown(OTHER, None))
+
+    person.presses("f3")
+
+    assert "Asking Tor for the path" in person.sees()
+
+
+# --- coming and going --------------------------------------------------------------------------
+
+
+def test_whichever_account_is_online_first_is_in_front_after_unlocking() -> None:
+    person = Person(VAULT, VaultUnlocked((ME, OTHER)))
+
+    person.happens(OTHER_ONLINE)
+
+    assert f"You are {OTHER}" in person.sees()
+    person.happens(ONLINE)
+    assert f"You are {OTHER}" in person.sees()
+
+
+def test_forgotten_account_leaves_the_other_with_its_chats() -> None:
+    person = in_a_chat(OTHER_ONLINE, other_chat(), to_other("psst"))
+    person.presses("f4", "f", "enter")
+    person.happens(
+        AccountForgotten(
+            ME, is_burnt=False, vault_exists=True, vault_open=True, others=(OTHER,)
+        )
+    )
+
+    person.presses("enter", "f7")
+
+    assert "psst" in person.sees()
+    assert str(ME) not in person.sees()
+
+
+def test_new_path_of_another_account_changes_nothing_here() -> None:
+    person = in_a_chat(OTHER_ONLINE)
+
+    person.happens(AccountConnecting(OTHER))
+
+    assert "online, onion" in person.sees()
