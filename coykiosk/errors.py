@@ -54,6 +54,7 @@ class ErrorCode(Enum):
     CONNECTION_LOST = auto()  # server
     ACCOUNT_HELD_BACK = auto()  # server, condition
     # An account of one's own
+    STILL_LISTED = auto()  # contact, server
     BURN_REFUSED = auto()  # server, condition
     BURN_NOT_ASKED = auto()  # server
     BURN_UNSURE = auto()  # server

@@ -168,6 +168,10 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
         _("{server} does not deliver what this new account writes ({condition})."),
         _("It may later. To be sure, make another one elsewhere: F4, then A."),
     ),
+    ErrorCode.STILL_LISTED: Sentences(
+        _("Here nothing of {contact} is left; {server} still has them on its list."),
+        _("When you are online, choose them with Down and press Delete once more."),
+    ),
     # --- vault
     ErrorCode.VAULT_WRONG_PASSPHRASE: Sentences(
         _("These words do not open the vault."),

@@ -27,6 +27,7 @@ FACTS = {
     ErrorCode.SERVER_SKIPPED: {"server"},
     ErrorCode.INVITATION_REFUSED: {"server"},
     ErrorCode.ACCOUNT_HELD_BACK: {"server", "condition"},
+    ErrorCode.STILL_LISTED: {"contact", "server"},
     ErrorCode.SERVER_UNREACHABLE: {"server"},
     ErrorCode.SERVER_SILENT: {"server"},
     ErrorCode.SERVER_CONFUSED: {"server", "reason"},

@@ -80,6 +80,14 @@ class RefuseContact:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetContact:
+    """End the chat with them, and keep neither their key nor that they were known."""
+
+    account: Jid
+    contact: Jid
+
+
+@dataclass(frozen=True, slots=True)
 class BlockContact:
     """End the chat with them, and show nothing of them from now on."""
 
@@ -181,6 +189,7 @@ Command = (
     | OpenChat
     | AcceptContact
     | RefuseContact
+    | ForgetContact
     | BlockContact
     | UnblockContact
     | SendMessage

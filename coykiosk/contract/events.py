@@ -169,6 +169,17 @@ class ContactAsked:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactsChanged:
+    """These are all whom the account knows; bare addresses, sorted."""
+
+    account: Jid
+    known: tuple[Jid, ...]
+    """Whose keys were met."""
+    listed: tuple[Jid, ...]
+    """Who is on the server's list alone."""
+
+
+@dataclass(frozen=True, slots=True)
 class BlockedChanged:
     """These are all whom the account shows nothing of."""
 
@@ -190,6 +201,14 @@ class ChatChanged:
     """20 bytes, once encrypted."""
     key_is_new: bool
     """True when this contact was known by another key before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatClosed:
+    """A chat has ended, and nothing of it is kept."""
+
+    account: Jid
+    chat: Jid
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,8 +294,10 @@ Event = (
     | AccountForgotten
     | CircuitKnown
     | ContactAsked
+    | ContactsChanged
     | BlockedChanged
     | ChatChanged
+    | ChatClosed
     | MessageAccepted
     | MessageStateChanged
     | MessageReceived

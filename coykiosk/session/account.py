@@ -106,8 +106,7 @@ class AccountSession:
     async def _come_and_go(self, new: NewAccount | None) -> None:
         n_failures = 0
         opened = None
-        if self._record.blocked:
-            self.chats.tell_blocked()
+        self.chats.people.tell()
         if new is not None:
             opened = self._sign_in.take(new)
             now = self._world.now()

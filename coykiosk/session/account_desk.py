@@ -16,6 +16,7 @@ from coykiosk.contract import (
     BurnAccount,
     ChangePassword,
     ForgetAccount,
+    ForgetContact,
     Jid,
     NewCircuit,
     UnblockContact,
@@ -25,6 +26,7 @@ from coykiosk.session.account import AccountSession
 from coykiosk.session.enrol import NewAccount
 from coykiosk.session.farewell import burn
 from coykiosk.session.keeping import Keeping
+from coykiosk.session.upkeep import Upkeep
 from coykiosk.session.world import World
 
 __all__ = ["AccountDesk"]
@@ -36,6 +38,7 @@ AccountCommand = (
     AskCircuit
     | BlockContact
     | UnblockContact
+    | ForgetContact
     | NewCircuit
     | ChangePassword
     | ForgetAccount
@@ -90,14 +93,8 @@ class AccountDesk:
         if account is None or account.jid in self._leaving:
             return _nothing
         match command:
-            case BlockContact(contact=contact) | UnblockContact(contact=contact):
-                if contact.bare == account.jid:
-                    raise UserError(ErrorCode.ADDRESS_BAD)
-                is_block = isinstance(command, BlockContact)
-                upkeep = account.upkeep
-                return partial(
-                    upkeep.block if is_block else upkeep.unblock, contact.bare
-                )
+            case BlockContact() | UnblockContact() | ForgetContact():
+                return self._on_contact(account.upkeep, command)
             case AskCircuit():
                 return account.tell_circuit
             case NewCircuit():
@@ -108,6 +105,22 @@ class AccountDesk:
                 self._leaving.add(account.jid)
                 is_burnt = isinstance(command, BurnAccount)
                 return partial(self._leave, account, is_burnt=is_burnt)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _on_contact(
+        self, upkeep: Upkeep, command: BlockContact | UnblockContact | ForgetContact
+    ) -> Work:
+        contact = command.contact.bare
+        if contact == command.account.bare:
+            raise UserError(ErrorCode.ADDRESS_BAD)
+        match command:
+            case BlockContact():
+                return partial(upkeep.block, contact)
+            case UnblockContact():
+                return partial(upkeep.unblock, contact)
+            case ForgetContact():
+                return partial(upkeep.forget_contact, contact)
             case _ as unreachable:
                 assert_never(unreachable)
 

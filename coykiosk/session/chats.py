@@ -7,10 +7,10 @@ a way to send while there is a connection, and has none otherwise.
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import UTC
-from typing import assert_never
+from typing import Final, assert_never
 
 from coykiosk import otr
-from coykiosk.contract import BlockedChanged, ContactAsked, Jid
+from coykiosk.contract import ChatClosed, ContactAsked, Jid
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.session.conversation import Conversation, Effect, KeyMet
 from coykiosk.session.devices import SendOtr
@@ -23,6 +23,7 @@ from coykiosk.session.inbound import (
     RosterReceived,
     SubscriptionAsked,
 )
+from coykiosk.session.people import People
 from coykiosk.session.seen import Seen, TellPresence
 from coykiosk.session.stanzas import check_address
 from coykiosk.session.strangers import Strangers
@@ -48,13 +49,13 @@ class Chats:
         self._record = record
         self._account = account
         self._world = world
-        self._save = save
         self._our_key = otr.PrivateKey.from_bytes(record.otr_key.reveal())
         self._conversations: dict[Jid, Conversation] = {}
         self._due: dict[Conversation, float] = {}
         """When each wants its tick, monotonic seconds; most want none."""
         self._strangers = Strangers()
         self._seen = Seen()
+        self.people: Final = People(record, account, publish=world.publish, save=save)
         self._send: Callable[[SendOtr | TellPresence], None] | None = None
         self._ask_not_before = 0.0
         self._changed = asyncio.Event()
@@ -122,7 +123,7 @@ class Chats:
         """
         check_address(contact)
         contact = contact.bare
-        if str(contact) in self._record.blocked:
+        if self.people.is_blocked(contact):
             raise UserError(ErrorCode.CONTACT_BLOCKED, contact=str(contact))
         self._strangers.accept(contact)
         now = self._world.now()
@@ -148,6 +149,25 @@ class Chats:
         """
         check_address(contact)
         contact = contact.bare
+        self._close(contact)
+        self.people.block(contact)
+
+    def forget(self, contact: Jid) -> bool:
+        """End the chat with them, and keep neither key nor name of theirs.
+
+        Returns:
+            Whether the server has them on its list.
+
+        Raises:
+            UserError: ADDRESS_BAD.
+        """
+        check_address(contact)
+        contact = contact.bare
+        self._close(contact)
+        self._world.publish(ChatClosed(self._account, contact))
+        return self.people.forget(contact)
+
+    def _close(self, contact: Jid) -> None:
         conversation = self._conversations.get(contact)
         if conversation is not None:
             self._perform(conversation, conversation.end(self._world.now()))
@@ -155,29 +175,6 @@ class Chats:
             del self._conversations[contact]
             self._due.pop(conversation, None)
         self._strangers.accept(contact)
-        if str(contact) not in self._record.blocked:
-            self._record.blocked = (*self._record.blocked, str(contact))
-            self._save()
-        self.tell_blocked()
-
-    def unblock(self, contact: Jid) -> None:
-        """Take what they write, as a stranger's or a known contact's."""
-        name = str(contact.bare)
-        self._record.blocked = tuple(
-            each for each in self._record.blocked if each != name
-        )
-        self._save()
-        self.tell_blocked()
-
-    @property
-    def blocked(self) -> tuple[Jid, ...]:
-        """Those of whom nothing is taken."""
-        parts = (each.partition("@") for each in self._record.blocked)
-        return tuple(Jid(localpart, domain) for localpart, _, domain in parts)
-
-    def tell_blocked(self) -> None:
-        """Publish whom the account shows nothing of."""
-        self._world.publish(BlockedChanged(self._account, self.blocked))
 
     def say(self, chat: Jid, text: str) -> None:
         """Take a text for a chat; it waits until the chat is encrypted."""
@@ -211,7 +208,7 @@ class Chats:
             instances=otr.Instances(
                 self._our_key, self._record.instance_tag, self._world.random_bytes
             ),
-            known_keys=self._record.known.get(str(contact), ()),
+            known_keys=self.people.keys_of(contact),
             random_bytes=self._world.random_bytes,
         )
         self._conversations[contact] = conversation
@@ -232,10 +229,7 @@ class Chats:
                     if self._send is not None:
                         self._send(effect)
                 case KeyMet(contact=contact, fingerprint=fingerprint):
-                    known = self._record.known.get(str(contact), ())
-                    if fingerprint not in known:
-                        self._record.known[str(contact)] = (*known, fingerprint)
-                        self._save()
+                    self.people.meet(contact, fingerprint)
                 case _:
                     self._world.publish(effect)
         due = conversation.deadline()
@@ -282,11 +276,13 @@ class Chats:
                 self._on_taken(stanza_ids)
             case SubscriptionAsked(sender=sender):
                 contact = sender.bare
-                is_known = str(contact) in self._record.known
-                if contact not in self._conversations and not is_known:
+                is_met = contact in self._conversations or self.people.is_known(contact)
+                if not is_met:
                     self._on_stranger(contact)
-            case PresenceIn() | RosterReceived():
-                pass  # There is no contact list yet that these could change.
+            case RosterReceived():
+                self.people.take_list(value)
+            case PresenceIn():
+                pass  # Who is there is found out by asking for encryption.
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -298,7 +294,7 @@ class Chats:
                 | PresenceIn(sender=sender)
                 | SubscriptionAsked(sender=sender)
             ):
-                return str(sender.bare) in self._record.blocked
+                return self.people.is_blocked(sender)
             case _:
                 return False
 
@@ -312,7 +308,7 @@ class Chats:
         if message.is_copy or contact == self._account:
             return
         conversation = self._conversations.get(contact)
-        if conversation is None and str(contact) in self._record.known:
+        if conversation is None and self.people.is_known(contact):
             self.open(contact)
             conversation = self._conversations[contact]
         if conversation is None:

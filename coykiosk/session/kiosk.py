@@ -28,6 +28,7 @@ from coykiosk.contract import (
     EnrolmentCancelled,
     Failed,
     ForgetAccount,
+    ForgetContact,
     Jid,
     NewCircuit,
     OpenChat,
@@ -141,6 +142,7 @@ class Kiosk:
                 AskCircuit()
                 | BlockContact()
                 | UnblockContact()
+                | ForgetContact()
                 | NewCircuit()
                 | ChangePassword()
                 | ForgetAccount()

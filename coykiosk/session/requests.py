@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from xml.etree import ElementTree as ET
 
 from coykiosk.contract import Jid
-from coykiosk.session.wire import CLIENT, REGISTER, STANZA_ERRORS, read_error
+from coykiosk.session.wire import CLIENT, REGISTER, ROSTER, STANZA_ERRORS, read_error
 
 __all__ = [
     "Ask",
@@ -20,11 +20,13 @@ __all__ = [
     "change_password",
     "read_answer",
     "remove_account",
+    "remove_contact",
     "unblock",
 ]
 
 _BLOCKING: Final = "{urn:xmpp:blocking}"  # XEP-0191
 _REGISTER: Final = "{" + REGISTER + "}"
+_ROSTER: Final = "{" + ROSTER + "}"
 _ERROR: Final = "{" + CLIENT + "}error"
 
 
@@ -95,6 +97,14 @@ def unblock(contacts: Iterable[Jid]) -> Request:
         contacts: Bare addresses, at least one: none would mean everybody.
     """
     return _with_items("unblock", contacts)
+
+
+def remove_contact(contact: Jid) -> Request:
+    """Make the request to take a contact off the list (RFC 6121, section 2.5)."""
+    query = ET.Element(_ROSTER + "query")
+    item = {"jid": str(contact.bare), "subscription": "remove"}
+    ET.SubElement(query, _ROSTER + "item", item)
+    return Request(query)
 
 
 def _with_items(name: str, contacts: Iterable[Jid]) -> Request:

@@ -76,7 +76,7 @@ class Upkeep:
             if other is not None:
                 self._save()
                 await self._wipe(other)
-        await self._block_at_server(self._account.chats.blocked)
+        await self._block_at_server(self._account.chats.people.blocked)
 
     async def change_password(self, save: Callable[[], Awaitable[None]]) -> None:
         """Have another password from now on.
@@ -127,6 +127,26 @@ class Upkeep:
             with suppress(UserError, RequestRefusedError):
                 await self._account.ask(requests.block(contacts), limit_s=BLOCK_LIMIT_S)
 
+    async def forget_contact(self, contact: Jid) -> None:
+        """Keep nothing of a contact, and have the server keep nothing either.
+
+        Raises:
+            UserError: ADDRESS_BAD; or STILL_LISTED: here nothing is left of them,
+                but the server has them on its list.
+        """
+        is_listed = self._account.chats.forget(contact)
+        if not is_listed:
+            return
+        try:
+            request = requests.remove_contact(contact)
+            await self._account.ask(request, limit_s=BLOCK_LIMIT_S)
+        except (UserError, RequestRefusedError) as exc:
+            raise UserError(
+                ErrorCode.STILL_LISTED,
+                contact=str(contact.bare),
+                server=self._record.domain,
+            ) from exc
+
     async def unblock(self, contact: Jid) -> None:
         """Let a contact write again.
 
@@ -140,7 +160,7 @@ class Upkeep:
                 raise self._still_blocked(contact) from exc
         except UserError as exc:
             raise self._still_blocked(contact) from exc
-        self._account.chats.unblock(contact)
+        self._account.chats.people.unblock(contact)
 
     def _still_blocked(self, contact: Jid) -> UserError:
         return UserError(

@@ -12,6 +12,7 @@ from coykiosk.contract import (
     ChangePassword,
     CreateAccount,
     ForgetAccount,
+    ForgetContact,
     Jid,
     NewCircuit,
     UnblockContact,
@@ -29,6 +30,7 @@ _QUESTIONS: Final = {
     Action.FORGET: _("Forget this account?"),
     Action.BURN: _("Burn this account?"),
     Action.BLOCK: _("Block this person?"),
+    Action.FORGET_CONTACT: _("Forget this person?"),
 }
 
 
@@ -47,6 +49,7 @@ class AccountDeeds:
             Action.FORGET: lambda: self._ask(Action.FORGET, self._desk.state.account),
             Action.BURN: lambda: self._ask(Action.BURN, self._desk.state.account),
             Action.BLOCK: lambda: self._ask(Action.BLOCK, self._desk.who.chosen),
+            Action.FORGET_CONTACT: self._ask_to_forget,
             Action.UNBLOCK: self._unblock,
             Action.SWITCH: self._switch,
             Action.NEXT_ACCOUNT: self._next_account,
@@ -72,6 +75,9 @@ class AccountDeeds:
             case Action.BLOCK if desk.state.account is not None:
                 desk.who.unchoose()
                 desk.submit(BlockContact(desk.state.account, subject))
+            case Action.FORGET_CONTACT if desk.state.account is not None:
+                desk.who.unchoose()
+                desk.submit(ForgetContact(desk.state.account, subject))
             case _:
                 return False
         return True
@@ -85,6 +91,9 @@ class AccountDeeds:
         if subject is not None:
             title = _QUESTIONS[kind]
             self._desk.open(Dialog(Where.CONFIRM, title, kind, subject=subject))
+
+    def _ask_to_forget(self) -> None:
+        self._ask(Action.FORGET_CONTACT, self._desk.who.chosen)
 
     def _new_path(self) -> None:
         self._desk.dialog = None

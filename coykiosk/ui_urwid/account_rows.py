@@ -81,7 +81,7 @@ def question_rows(kind: Action, subject: Jid, *, keep: bool) -> Rows:
     """Ask before something is done to the account, or to a contact.
 
     Args:
-        kind: FORGET, BURN or BLOCK.
+        kind: FORGET, BURN, BLOCK or FORGET_CONTACT.
         subject: One's own account, or the contact.
         keep: Whether the account is in a vault.
     """
@@ -91,6 +91,8 @@ def question_rows(kind: Action, subject: Jid, *, keep: bool) -> Rows:
             sentences = _forget(subject, keep=keep)
         case Action.BURN:
             sentences = _burn(subject, keep=keep)
+        case Action.FORGET_CONTACT:
+            sentences = _forget_contact(keep=keep)
         case _:
             sentences = _block(keep=keep)
     rows: list[urwid.Widget] = [name]
@@ -146,6 +148,23 @@ def _block(*, keep: bool) -> list[str]:
         _("Nothing of theirs is shown any more; they are not told why."),
         lasts,
         _("Enter blocks them. Esc goes back. Below your chats you can unblock them."),
+    ]
+
+
+def _forget_contact(*, keep: bool) -> list[str]:
+    return [
+        _(
+            "The chat with them ends, and they are told so once, as when you quit. "
+            "What was said in it leaves the screen."
+        ),
+        _("Their key, and that you knew them, leaves your vault.")
+        if keep
+        else _("Their key, and that you knew them, is forgotten."),
+        _(
+            "Should you meet again, their key is taken for a first one: nothing warns "
+            "you then if it is another."
+        ),
+        _("Enter forgets them. Esc goes back."),
     ]
 
 

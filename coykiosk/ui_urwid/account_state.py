@@ -15,8 +15,10 @@ from coykiosk.contract import (
     AccountOnline,
     BlockedChanged,
     ChatChanged,
+    ChatClosed,
     CircuitKnown,
     ContactAsked,
+    ContactsChanged,
     Jid,
     MessageAccepted,
     MessageReceived,
@@ -39,8 +41,10 @@ AccountEvent = (
     | AccountConnecting
     | CircuitKnown
     | ContactAsked
+    | ContactsChanged
     | BlockedChanged
     | ChatChanged
+    | ChatClosed
     | MessageAccepted
     | MessageStateChanged
     | MessageReceived
@@ -62,10 +66,8 @@ def after_account_event(
             return _connected(view, event)
         case CircuitKnown():
             return replace(view, circuit=event)
-        case ContactAsked(contact=contact):
-            return _asked(view, contact.bare)
-        case BlockedChanged(contacts=contacts):
-            return _without(view, contacts)
+        case ContactAsked() | ContactsChanged() | BlockedChanged() | ChatClosed():
+            return _after_people_event(view, event)
         case _:
             return _after_chat_event(view, event, on_screen)
 
@@ -80,6 +82,23 @@ def _connected(
             return replace(view, offline=event, circuit=None)
         case AccountConnecting():
             return replace(view, online=None, offline=None, circuit=None)
+        case _:
+            assert_never(event)
+
+
+def _after_people_event(
+    view: AccountView,
+    event: ContactAsked | ContactsChanged | BlockedChanged | ChatClosed,
+) -> AccountView:
+    match event:
+        case ContactAsked(contact=contact):
+            return _asked(view, contact.bare)
+        case ContactsChanged(known=known, listed=listed):
+            return replace(view, known=known, listed=listed)
+        case BlockedChanged(contacts=contacts):
+            return replace(_without(view, contacts), blocked=contacts)
+        case ChatClosed(chat=chat):
+            return _without(view, (chat.bare,))
         case _:
             assert_never(event)
 
@@ -126,16 +145,15 @@ def _asked(view: AccountView, contact: Jid) -> AccountView:
     return replace(view, requests=(*view.requests, contact))
 
 
-def _without(view: AccountView, blocked: tuple[Jid, ...]) -> AccountView:
-    """Show nothing of those who are blocked."""
-    chats = {jid: chat for jid, chat in view.chats.items() if jid not in blocked}
+def _without(view: AccountView, gone: tuple[Jid, ...]) -> AccountView:
+    """Show nothing of these contacts."""
+    chats = {jid: chat for jid, chat in view.chats.items() if jid not in gone}
     return replace(
         view,
-        blocked=blocked,
         chats=MappingProxyType(chats),
-        requests=tuple(jid for jid in view.requests if jid not in blocked),
-        current=None if view.current in blocked else view.current,
-        wanted=None if view.wanted in blocked else view.wanted,
+        requests=tuple(jid for jid in view.requests if jid not in gone),
+        current=None if view.current in gone else view.current,
+        wanted=None if view.wanted in gone else view.wanted,
     )
 
 

@@ -43,6 +43,8 @@ class Where(Enum):
     """The same screen; a stranger's request is chosen."""
     WHO_CHAT = auto()
     """The same screen; a chat is chosen."""
+    WHO_CONTACT = auto()
+    """The same screen; a contact without a chat is chosen."""
     WHO_BLOCKED = auto()
     """The same screen; somebody who is blocked is chosen."""
     WHO_ACCOUNT = auto()
@@ -72,7 +74,7 @@ START: Final = frozenset({Where.START_WORDS, Where.START_OWN})
 WHO_PLACES: Final = frozenset(
     {
         *(Where.WHO_ENTRY, Where.WHO_REQUEST, Where.WHO_CHAT),
-        *(Where.WHO_BLOCKED, Where.WHO_ACCOUNT),
+        *(Where.WHO_CONTACT, Where.WHO_BLOCKED, Where.WHO_ACCOUNT),
     }
 )
 TALKING: Final = WHO_PLACES | {Where.CHAT}
@@ -105,6 +107,7 @@ class Action(Enum):
     OPEN = auto()
     ACCEPT = auto()
     REFUSE = auto()
+    FORGET_CONTACT = auto()
     BLOCK = auto()
     UNBLOCK = auto()
     CHOOSE_NEXT = auto()

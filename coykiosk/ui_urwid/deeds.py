@@ -94,7 +94,7 @@ class Deeds:
 
     def _open_chat(self) -> None:
         desk = self._desk
-        if desk.where is Where.WHO_CHAT:
+        if desk.where in {Where.WHO_CHAT, Where.WHO_CONTACT}:
             contact = desk.who.chosen
         else:
             contact = desk.who.typed_address(desk.state)

@@ -41,9 +41,9 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.OPEN,
         ("enter",),
-        here(Where.WHO_ENTRY, Where.WHO_CHAT),
+        here(Where.WHO_ENTRY, Where.WHO_CHAT, Where.WHO_CONTACT),
         _("talk"),
-        _("Talk with the address you typed, or open the chat you chose."),
+        _("Talk with the address you typed, or with whom you chose."),
     ),
     Binding(
         Action.ACCEPT,
@@ -58,6 +58,13 @@ BINDINGS: Final[tuple[Binding, ...]] = (
         here(Where.WHO_REQUEST),
         _("ignore"),
         _("Ignore a person who wants to talk; they are not told."),
+    ),
+    Binding(
+        Action.FORGET_CONTACT,
+        ("delete",),
+        here(Where.WHO_CHAT, Where.WHO_CONTACT),
+        _("forget"),
+        _("Forget a person: the chat ends, and nothing tells any more that you met."),
     ),
     Binding(
         Action.UNBLOCK,
@@ -105,7 +112,7 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.BLOCK,
         ("f8",),
-        here(Where.WHO_REQUEST, Where.WHO_CHAT),
+        here(Where.WHO_REQUEST, Where.WHO_CHAT, Where.WHO_CONTACT),
         _("block"),
         _("Block a person: the chat ends, and nothing of theirs is shown any more."),
     ),

@@ -23,6 +23,7 @@ from coykiosk.ui_urwid.view import ChatView, ViewState
 __all__ = ["Place", "WhoPage", "who_places"]
 
 _ROOMY_ROWS: Final = 18
+_MAX_CONTACTS: Final = 20  # drawn at once; of more, a part of the address picks
 _MAX_ADDRESS_CHARS: Final = 512
 _PROMPT: Final = "> "
 _CHOSEN: Final = "> "
@@ -32,9 +33,13 @@ _NOT_CHOSEN: Final = "  "
 _HEADINGS: Final = {
     Where.WHO_REQUEST: _("Asking to talk:"),
     Where.WHO_CHAT: _("Your chats:"),
+    Where.WHO_CONTACT: _("Your contacts:"),
     Where.WHO_BLOCKED: _("Blocked:"),
     Where.WHO_ACCOUNT: _("Your other accounts:"),
 }
+
+
+_TALK: Final = _("{name}: Enter talk, Delete forget, F8 block")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +50,32 @@ class Place:
     jid: Jid
 
 
-def who_places(state: ViewState) -> list[Place]:
-    """Return the lines below the address line, in their order."""
+def who_places(state: ViewState, typed: str = "") -> list[Place]:
+    """Return the lines below the address line, in their order.
+
+    Args:
+        state: Who there is.
+        typed: What stands in the address line: of the contacts it leaves those who
+            have it in their address.
+    """
     front = state.front
+    contacts = _contacts(state, typed)[:_MAX_CONTACTS]
     return [
         *(Place(Where.WHO_REQUEST, jid) for jid in front.requests),
         *(Place(Where.WHO_CHAT, jid) for jid in front.chats),
+        *(Place(Where.WHO_CONTACT, jid) for jid in contacts),
         *(Place(Where.WHO_ACCOUNT, jid) for jid in state.others),
         *(Place(Where.WHO_BLOCKED, jid) for jid in front.blocked),
+    ]
+
+
+def _contacts(state: ViewState, typed: str) -> list[Jid]:
+    front = state.front
+    busy = {*front.requests, *front.chats}
+    return [
+        jid
+        for jid in (*front.known, *front.listed)
+        if jid not in busy and typed in f"{jid.localpart}@{jid.domainpart}"
     ]
 
 
@@ -71,12 +94,19 @@ class WhoPage:
     def where(self, state: ViewState) -> Where:
         """Return which bindings apply."""
         chosen = self._chosen
-        return chosen.where if chosen in who_places(state) else Where.WHO_ENTRY
+        return chosen.where if chosen in self._places(state) else Where.WHO_ENTRY
 
     @property
     def is_empty(self) -> bool:
         """True while nothing is typed."""
         return not self._edit.edit_text
+
+    @property
+    def _typed(self) -> str:
+        return str(self._edit.edit_text).strip().lower()
+
+    def _places(self, state: ViewState) -> list[Place]:
+        return who_places(state, self._typed)
 
     @property
     def chosen(self) -> Jid | None:
@@ -101,7 +131,7 @@ class WhoPage:
 
     def choose(self, state: ViewState, step: int) -> None:
         """Go down (1) or up (-1) through the address line and everybody."""
-        places = [None, *who_places(state)]
+        places = [None, *self._places(state)]
         at = places.index(self._chosen) if self._chosen in places else 0
         self._chosen = places[max(0, min(len(places) - 1, at + step))]
         self._sheet.follow_cursor()
@@ -181,13 +211,25 @@ class WhoPage:
     def _people(self, state: ViewState) -> list[tuple[Place | None, urwid.Widget]]:
         rows: list[tuple[Place | None, urwid.Widget]] = []
         heading: str | None = None
-        for place in who_places(state):
+        last_contact = 0
+        for place in self._places(state):
             if heading != _HEADINGS[place.where]:
                 heading = _HEADINGS[place.where]
                 rows += [(None, gap()), (None, urwid.Text(("strong", heading)))]
             rows.append((place, self._row(place, self._words(place, state))))
             if place.where is Where.WHO_REQUEST and place == self._chosen:
                 rows.append((None, _check(place.jid)))
+            if place.where is Where.WHO_CONTACT:
+                last_contact = len(rows)
+        n_more = len(_contacts(state, self._typed)) - _MAX_CONTACTS
+        if n_more > 0:
+            words = ngettext(
+                "and {n} more: type a part of the address",
+                "and {n} more: type a part of the address",
+                n_more,
+            ).format(n=n_more)
+            row = urwid.Padding(urwid.Text(words), left=len(_CHOSEN))
+            rows.insert(last_contact, (None, row))
         return rows
 
     def _words(self, place: Place, state: ViewState) -> str:
@@ -201,7 +243,11 @@ class WhoPage:
                 )
             case Where.WHO_CHAT:
                 name = _chat_words(state.front.chats[place.jid])
-                words = _("{name}: Enter talk, F8 block") if is_chosen else "{name}"
+                words = _TALK if is_chosen else "{name}"
+            case Where.WHO_CONTACT:
+                words = _TALK if is_chosen else "{name}"
+                if place.jid in state.front.listed:
+                    name = _("{name} (on your server's list)").format(name=name)
             case Where.WHO_ACCOUNT:
                 name = wording.other_account_words(place.jid, state)
                 words = _("{name}: Enter be this one") if is_chosen else "{name}"

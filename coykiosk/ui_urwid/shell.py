@@ -304,7 +304,7 @@ class Shell:
                 return account_rows(view, is_compact=is_compact)
             case Action.FURTHER:
                 return further_rows(view)
-            case Action.FORGET | Action.BURN | Action.BLOCK if dialog.subject:
+            case _ if dialog.subject:
                 return question_rows(dialog.kind, dialog.subject, keep=view.keep)
             case Action.NEW_KEY if view.front.current is not None:
                 name, contact = (

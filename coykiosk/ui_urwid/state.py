@@ -17,10 +17,12 @@ from coykiosk.contract import (
     BridgesSet,
     BurnAccount,
     ChatChanged,
+    ChatClosed,
     CircuitKnown,
     Closed,
     Command,
     ContactAsked,
+    ContactsChanged,
     CreateAccount,
     EnrolmentAdvanced,
     EnrolmentCancelled,
@@ -85,8 +87,10 @@ def reduce(  # noqa: PLR0911 - one return for each kind of event
             | AccountConnecting()
             | CircuitKnown()
             | ContactAsked()
+            | ContactsChanged()
             | BlockedChanged()
             | ChatChanged()
+            | ChatClosed()
             | MessageAccepted()
             | MessageStateChanged()
             | MessageReceived()
@@ -222,7 +226,7 @@ def _after_account_event(state: ViewState, event: AccountEvent) -> ViewState:
             return _made_and_lost(state, account)
         case ChatChanged() if is_front:
             return _chat_changed(state, event.chat.bare, is_first=not before.chats)
-        case BlockedChanged() if is_front and state.page is Page.CHAT:
+        case BlockedChanged() | ChatClosed() if is_front and state.page is Page.CHAT:
             # The chat that was on the screen may be gone.
             return state if view.current else replace(state, page=Page.WHO)
         case _:

@@ -128,6 +128,10 @@ class AccountView:
     requests: tuple[Jid, ...] = ()
     chats: Mapping[Jid, ChatView] = field(default_factory=lambda: MappingProxyType({}))
     """By bare address, in the order in which they began."""
+    known: tuple[Jid, ...] = ()
+    """Those whose keys were met, in this session or an earlier one."""
+    listed: tuple[Jid, ...] = ()
+    """Those who are on the server's list alone."""
     blocked: tuple[Jid, ...] = ()
     """Those of whom the account shows nothing."""
     current: Jid | None = None

@@ -505,7 +505,7 @@ def test_who_is_blocked_is_told_as_it_now_is() -> None:
     session.chats.block(EVE)
     session.chats.block(Jid("mallory", DOMAIN))
     session.chats.block(EVE)
-    session.chats.unblock(EVE)
+    session.chats.people.unblock(EVE)
 
     own, eve, mallory = session.jid, EVE.bare, Jid("mallory", DOMAIN)
     assert events == [
@@ -523,7 +523,7 @@ def test_chat_with_who_is_blocked_is_refused_until_they_are_let_in() -> None:
 
     with pytest.raises(UserError) as caught:
         session.chats.open(EVE)
-    session.chats.unblock(EVE)
+    session.chats.people.unblock(EVE)
     session.chats.open(EVE)
 
     assert caught.value.code is ErrorCode.CONTACT_BLOCKED

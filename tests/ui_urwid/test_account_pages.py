@@ -10,12 +10,17 @@ from coykiosk.contract import (
     BlockedChanged,
     BurnAccount,
     ChangePassword,
+    ChatClosed,
     Command,
     ContactAsked,
+    ContactsChanged,
     CreateAccount,
     Failed,
     ForgetAccount,
+    ForgetContact,
+    Jid,
     NewCircuit,
+    OpenChat,
     PasswordChanged,
     Quit,
     Secret,
@@ -458,6 +463,65 @@ def test_blocked_person_is_let_in_again() -> None:
     assert person.commands == [UnblockContact(ME, EVE)]
     assert "Blocked" not in person.sees()
     assert person.shell.where is Where.WHO_ENTRY
+
+
+# --- who is known --------------------------------------------------------------------------------
+
+
+def test_contacts_are_one_key_away_from_a_chat() -> None:
+    person = Person(NO_VAULT, ONLINE, ContactsChanged(ME, (SAM,), (EVE,)))
+    assert "Your contacts: sam@example.net" in person.sees()
+    assert "eve@example.com (on your server's list)" in person.sees()
+
+    person.presses("tab", "enter")
+
+    assert person.commands == [OpenChat(ME, SAM)]
+
+
+def test_many_contacts_are_narrowed_by_what_is_typed() -> None:
+    many = tuple(Jid(f"person{n:04}", "example.com") for n in range(1000))
+    person = Person(NO_VAULT, ONLINE, ContactsChanged(ME, (*many, SAM), ()))
+    assert "person0019@" in all_pages(person, USUAL)
+    assert "person0020@" not in all_pages(person, USUAL)
+    assert "and 981 more: type a part of the address" in all_pages(person, USUAL)
+
+    person.types("N0777")
+    person.presses("tab", "enter")
+
+    assert person.commands == [OpenChat(ME, many[777])]
+
+
+def test_contact_with_a_chat_is_listed_once() -> None:
+    person = in_a_chat(ContactsChanged(ME, (SAM,), ()))
+
+    person.presses("f2")
+
+    assert person.sees().count(str(SAM)) == 1
+
+
+@pytest.mark.parametrize("is_chat", [True, False], ids=["chat", "contact"])
+def test_person_is_forgotten_after_a_question(*, is_chat: bool) -> None:
+    person = Person(NO_VAULT, ONLINE, ContactsChanged(ME, (EVE,), ()))
+    if is_chat:
+        person.happens(chat(EVE))
+        person.presses("f2")
+    person.presses("tab", "delete")
+    assert "Forget this person? eve@example.com" in person.sees()
+    assert "leaves your vault" in person.sees()
+
+    person.presses("enter")
+    person.happens(ChatClosed(ME, EVE), ContactsChanged(ME, (), ()))
+
+    assert person.commands == [ForgetContact(ME, EVE)]
+    assert str(EVE) not in person.sees()
+
+
+def test_chat_on_the_screen_is_left_when_its_contact_is_forgotten() -> None:
+    person = in_a_chat()
+
+    person.happens(ChatClosed(ME, SAM))
+
+    assert person.shell.state.page is Page.WHO
 
 
 def test_lost_connection_is_told_in_the_account_too() -> None:

@@ -1,0 +1,132 @@
+"""Contacts on real Prosody: found again after unlocking, and forgotten everywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from coykiosk.contract import (
+    ChatClosed,
+    ChatPhase,
+    ContactAsked,
+    ContactsChanged,
+    Failed,
+    ForgetContact,
+    Jid,
+    OpenChat,
+    RestartEncryption,
+)
+from coykiosk.errors import ErrorCode
+from tests.session.conftest import Prosody
+from tests.session.people import (
+    create,
+    introduce,
+    phase,
+    records_in,
+    sitting,
+    unlock,
+)
+from tests.support.headless import WORDS, eventually, run_leaping
+
+pytestmark = pytest.mark.network
+
+LISTED = Jid("aunt", "elsewhere.example")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "folder" / "vault"
+
+
+def roster_file(prosody: Prosody, account: Jid) -> Path:
+    [made] = prosody.directory.glob(f"**/accounts/{account.localpart}.dat")
+    return made.parents[1] / "roster" / made.name
+
+
+def list_at_server(prosody: Prosody, account: Jid) -> None:
+    """Have a contact on the list, as another program would have put it there."""
+    path = roster_file(prosody, account)
+    path.parent.mkdir(exist_ok=True)
+    item = f'["{LISTED}"] = {{ ["subscription"] = "none"; ["groups"] = {{}} }}'
+    path.write_text(f'return {{ [false] = {{ ["version"] = 1 }}; {item} }};')
+
+
+def test_who_was_talked_with_is_a_contact_in_the_next_session(
+    prosody: Prosody, path: Path
+) -> None:
+    async def main() -> None:
+        async with sitting(prosody.direct_port) as (bob, _):
+            b = await create(bob)
+            async with sitting(prosody.direct_port, path) as (alice, _):
+                a = await create(alice, WORDS)
+                await introduce(alice, bob)
+                assert alice.of(ContactsChanged)[-1] == ContactsChanged(a, (b,), ())
+            async with sitting(prosody.direct_port, path) as (alice, _):
+                await unlock(alice)
+                assert alice.of(ContactsChanged)[-1] == ContactsChanged(a, (b,), ())
+                alice.submit(OpenChat(a, b))
+                await phase(alice, ChatPhase.ENCRYPTED)
+
+    run_leaping(main)
+
+
+def test_forgotten_contact_is_told_the_end_and_is_a_stranger_later(
+    prosody: Prosody, path: Path
+) -> None:
+    async def main() -> None:
+        async with (
+            sitting(prosody.direct_port) as (bob, _),
+            sitting(prosody.direct_port, path) as (alice, _),
+        ):
+            a, b = await create(alice, WORDS), await create(bob)
+            await introduce(alice, bob)
+            alice.submit(ForgetContact(a, b))
+            assert (await alice.until(ChatClosed)).chat == b
+            assert (await alice.until(ContactsChanged)).known == ()
+            await phase(bob, ChatPhase.ENDED_BY_CONTACT)
+            bob.submit(RestartEncryption(b, a))
+            assert (await alice.until(ContactAsked)).contact == b
+
+    run_leaping(main)
+
+    [record] = records_in(path)
+    assert record.known == {}
+
+
+def test_contact_on_the_list_of_the_server_is_shown_and_taken_off_it(
+    prosody: Prosody, path: Path
+) -> None:
+    async def main() -> None:
+        async with sitting(prosody.direct_port, path) as (alice, _):
+            a = await create(alice, WORDS)
+        list_at_server(prosody, a)
+        async with sitting(prosody.direct_port, path) as (alice, _):
+            await unlock(alice)
+            shown = await alice.until(ContactsChanged)
+            assert shown == ContactsChanged(a, (), (LISTED,))
+            alice.submit(ForgetContact(a, LISTED))
+            assert (await alice.until(ContactsChanged)).listed == ()
+            await eventually(
+                lambda: LISTED.localpart not in roster_file(prosody, a).read_text()
+            )
+
+    run_leaping(main)
+
+
+def test_contact_that_the_server_keeps_on_its_list_is_told_of(
+    prosody: Prosody, path: Path
+) -> None:
+    async def main() -> None:
+        async with sitting(prosody.direct_port, path) as (alice, tor):
+            a = await create(alice, WORDS)
+            list_at_server(prosody, a)
+        async with sitting(prosody.direct_port, path) as (alice, tor):
+            await unlock(alice)
+            await alice.until(ContactsChanged)
+            tor.die()
+            alice.submit(ForgetContact(a, LISTED))
+            failed = await alice.until(
+                Failed, lambda e: e.error.code is ErrorCode.STILL_LISTED
+            )
+            assert failed.during is ForgetContact
+
+    run_leaping(main)
