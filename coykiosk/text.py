@@ -292,6 +292,8 @@ _FACTS: Final[dict[str, str]] = {
     "service-unavailable": _("nobody is there"),
     "temporary-auth-failure": _("it is out of order"),
     "account-disabled": _("the account is blocked"),
+    "second-factor": _("it wants a second proof, beside the password"),
+    "no-session": _("it lets us in, and then gives us no place"),
     # what a server wants beside a name and a password
     "email": _("an e-mail address or a telephone number, which we never make up"),
     "form": _("a form filled in that only you could fill in"),

@@ -6,8 +6,8 @@ way; only `stream` and `stanzas` touch slixmpp; what must not touch the world
 `conversation`) does not.
 
 Reading order, from the wire up: `xmlguard` and `xmlreader` (what may reach a
-parser), `saslprep` and `scram` (the login), `negotiate` with `registration`, `login` and `binding` (what
-is said until we are signed in), `certificates`, `tls`, `starttls` and `securing`
+parser), `saslprep` and `scram` (the login), `negotiate` with `registration`, `login`,
+`saslwords`, `binding` and `bind2` (what is said until we are signed in), `certificates`, `tls`, `starttls` and `securing`
 (to whom it is said), `opening` (from a route to a signed-in stream), `inbound`, `stanzas` and `stream` (the signed-in stream),
 `conversation`, `account`, `enrol`, `kiosk`.
 """

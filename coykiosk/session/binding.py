@@ -14,7 +14,7 @@ from xml.etree import ElementTree as ET
 
 from coykiosk.contract import Jid
 from coykiosk.ports import RandomBytes
-from coykiosk.session.acks import AcksBrokenError
+from coykiosk.session.acks import Acks, AcksBrokenError
 from coykiosk.session.failure import NegotiationError, OpeningReason
 from coykiosk.session.resumption import Resumption
 from coykiosk.session.wire import (
@@ -29,7 +29,7 @@ from coykiosk.session.wire import (
     token,
 )
 
-__all__ = ["BindingTalk", "Bound"]
+__all__ = ["BindingTalk", "Bound", "first_stanzas"]
 
 _ACKS: Final = "{" + ACKS + "}sm"
 _FEATURES: Final = "{" + STREAM + "}features"
@@ -55,6 +55,18 @@ class Bound:
     """Whether the server can tell what it has taken (XEP-0198)."""
     resumed: Resumption | None = None
     """The session that goes on, if it is none of its own."""
+    acks: Acks | None = None
+    """The counts of a new session, where they began with it (`bind2`)."""
+
+
+def first_stanzas(roster_id: str) -> tuple[str, str]:
+    """Return the first things said in a session: the roster, please; and a presence.
+
+    Args:
+        roster_id: The id of the request.
+    """
+    query = f"<query xmlns='{ROSTER}'/>"
+    return f"<iq type='get' id='{roster_id}'>{query}</iq>", "<presence/>"
 
 
 @final
@@ -153,8 +165,7 @@ class BindingTalk:
 
     def _roster_and_presence(self) -> str:
         self._roster_id = token(self._random_bytes)
-        query = f"<query xmlns='{ROSTER}'/>"
-        return f"<iq type='get' id='{self._roster_id}'>{query}</iq><presence/>"
+        return "".join(first_stanzas(self._roster_id))
 
     def _take_bind(self, answer: ET.Element) -> str:
         _refuse_error(answer)

@@ -1,4 +1,4 @@
-"""Logging in by SASL (RFC 6120, section 6) with the SCRAM of `scram`.
+"""Logging in by SASL (RFC 6120, section 6; XEP-0388) with the SCRAM of `scram`.
 
 Rule: pure; one exchange is open at a time, no mechanism is tried twice with the
 same flag, so it always ends.
@@ -19,26 +19,34 @@ server's record says. Nothing is lost when the record is wrong:
                           kind (XEP-0440)          with `n`, and the channel counts
                                                    as not bound
 
-Once more is on the same stream and costs one round trip. Only PLUS is begun on a
-fresh stream or not at all:
+Once more is on the same stream and costs one round trip. A mechanism is chosen from
+all that are offered, in whatever way (`saslwords`), and SASL2 wherever it is offered
+there; but not blind, and not on a stream that has heard of the other way:
+
+COMPAT(ejabberd 24.12): after one exchange of SASL, it refuses SASL2.
+
+Only PLUS is begun on a fresh stream or not at all:
 
 COMPAT(Prosody 0.12.3): after one refused or aborted exchange it has forgotten the
 TLS connection, and never answers the proof of a PLUS exchange on that stream.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import Enum, auto
 from typing import Final, final
 from xml.etree import ElementTree as ET
 
 from coykiosk.contract import Secret
 from coykiosk.ports import RandomBytes
+from coykiosk.session.bind2 import InlineTalk
 from coykiosk.session.failure import (
     NegotiationError,
     OpeningReason,
     StartOverError,
 )
 from coykiosk.session.saslprep import SaslprepError
+from coykiosk.session.saslwords import Offer, Way, read_offer
 from coykiosk.session.scram import (
     ChannelBinding,
     Choice,
@@ -48,20 +56,11 @@ from coykiosk.session.scram import (
     ScramError,
     choose,
 )
-from coykiosk.session.wire import (
-    SASL,
-    SASL_CB,
-    ErrorParts,
-    from_base64,
-    read_error,
-    to_base64,
-)
+from coykiosk.session.wire import ErrorParts, to_base64
 
 __all__ = ["LoginTalk"]
 
 _NONCE_BYTES: Final = 24
-_MECHANISM: Final = "{" + SASL + "}mechanism"
-_BINDING: Final = "{" + SASL_CB + "}channel-binding"
 
 
 class _State(Enum):
@@ -83,6 +82,7 @@ class LoginTalk:
         binding: What names our TLS connection.
         avoid_plus: The last connection ended over channel binding.
         random_bytes: For nonces.
+        inline: The session to ask for by SASL2; None: not by SASL2.
     """
 
     def __init__(
@@ -93,6 +93,7 @@ class LoginTalk:
         binding: ChannelBinding,
         avoid_plus: bool,
         random_bytes: RandomBytes,
+        inline: InlineTalk | None,
     ) -> None:
         self._localpart = localpart
         self._password = password
@@ -101,8 +102,12 @@ class LoginTalk:
         self._random_bytes = random_bytes
         self._state = _State.IDLE
         self._is_wanted = True
-        self._offered: frozenset[str] | None = None
-        self._announced: frozenset[str] | None = None
+        self._inline = inline
+        self._offer: Offer | None = None
+        self._way = Way.SASL
+        self._is_ahead = False
+        self.success: ET.Element | None = None
+        """The success, where it brings a session along."""
         self._refused: list[Choice] = []
         self._choice: Choice | None = None
         self._scram: ScramClient | None = None
@@ -137,6 +142,11 @@ class LoginTalk:
             and self._announced is None
         )
 
+    @property
+    def may_fail_over_haste(self) -> bool:
+        """Whether a cut right now may be the answer to what we sent ahead."""
+        return self._is_ahead and self._state is _State.FINAL_SENT
+
     def begin_blind(self, known: Sequence[str]) -> str:
         """Begin with what the record says; "" when it does not say enough."""
         choice = self._choose(known)
@@ -144,13 +154,10 @@ class LoginTalk:
 
     def on_features(self, features: ET.Element) -> None:
         """Learn what the server offers."""
-        self._offered = frozenset(
-            (mechanism.text or "").strip() for mechanism in features.iter(_MECHANISM)
-        )
-        if features.find("{" + SASL_CB + "}sasl-channel-binding") is not None:
-            self._announced = frozenset(
-                kind.get("type", "") for kind in features.iter(_BINDING)
-            )
+        resumes = self._inline is not None and self._inline.resumes
+        offer = read_offer(features, resumes=resumes)
+        no_sasl2 = self._inline is None
+        self._offer = replace(offer, sasl2=frozenset()) if no_sasl2 else offer
 
     def pause(self) -> None:
         """Let the open exchange end without us: there is no account yet."""
@@ -167,7 +174,7 @@ class LoginTalk:
             StartOverError: it offers what this stream is spoilt for.
         """
         self._is_wanted = True
-        can_begin = self._state is _State.IDLE and self._offered is not None
+        can_begin = self._state is _State.IDLE and self._offer is not None
         return self._begin_offered() if can_begin else ""
 
     def take(self, stanza: ET.Element) -> str | Derivation:
@@ -177,11 +184,13 @@ class LoginTalk:
             NegotiationError: LOGIN_REFUSED or CONFUSED.
             StartOverError: a new connection is needed to bind the channel.
         """
+        if not self._way.says(stanza):
+            raise NegotiationError(OpeningReason.CONFUSED, "unexpected-sasl")
         name = stanza.tag.rpartition("}")[2]
         if name == "failure":
             return self._take_failure(stanza)
         try:
-            content = from_base64(stanza.text or "")
+            content = self._way.content(stanza)
             if name == "challenge" and self._state is _State.FIRST_SENT:
                 return self._take_first(content)
             if name == "challenge" and self._state is _State.FINAL_SENT:
@@ -189,7 +198,9 @@ class LoginTalk:
             if name == "challenge" and self._state is _State.ABORTING:
                 return ""
             if name == "success" and self._state is _State.FINAL_SENT:
-                return self._take_success(content)
+                return self._take_success(stanza, content)
+            if name == "continue" and self._state is _State.FINAL_SENT:
+                raise NegotiationError(OpeningReason.LOGIN_REFUSED, "second-factor")
         except (ScramError, ValueError) as exc:
             self._state = _State.IDLE  # no fault of the channel binding
             raise NegotiationError(OpeningReason.CONFUSED, "bad-scram") from exc
@@ -200,12 +211,36 @@ class LoginTalk:
         assert self._scram is not None
         assert self._state is _State.DERIVING
         self._state = _State.FINAL_SENT
-        return _element("response", self._scram.final(salted))
+        return self._way.respond(self._scram.final(salted)) + self._go_ahead()
+
+    def _go_ahead(self) -> str:
+        """Return what goes out before the answer, where a refusal ends the matter."""
+        assert self._choice is not None
+        if self._session is None:
+            return ""
+        if self._choice.flag is Flag.BOUND and self._announced is None:
+            return ""  # it may be the kind that is refused: once more, without
+        text = self._session.follow()
+        self._is_ahead = bool(text)
+        return text
 
     def wipe(self) -> None:
         """Forget the copies of the password."""
         if self._scram is not None:
             self._scram.wipe()
+
+    @property
+    def _session(self) -> InlineTalk | None:
+        """What the exchange brings along."""
+        return self._inline if self._way is Way.SASL2 else None
+
+    @property
+    def _offered(self) -> frozenset[str]:
+        return frozenset() if self._offer is None else self._offer.mechanisms
+
+    @property
+    def _announced(self) -> frozenset[str] | None:
+        return None if self._offer is None else self._offer.kinds
 
     def _choose(self, offered: Sequence[str] | frozenset[str]) -> Choice | None:
         if self._avoid_plus:
@@ -221,15 +256,17 @@ class LoginTalk:
         )
 
     def _begin_offered(self) -> str:
-        choice = self._choose(self._offered or ())
+        choice = self._choose(self._offered)
         if choice is None:
             raise NegotiationError(OpeningReason.LOGIN_REFUSED, "invalid-mechanism")
         return self._begin(choice)
 
     def _begin(self, choice: Choice) -> str:
         if choice.flag is Flag.BOUND and not self.is_fresh:
-            raise StartOverError(tuple(self._offered or ()))
+            raise StartOverError(tuple(self._offered))
         self.wipe()
+        if self._offer is not None and (self.is_fresh or self._way is Way.SASL2):
+            self._way = self._offer.way(choice.mechanism)
         self._choice = choice
         try:
             self._scram = ScramClient(
@@ -242,23 +279,23 @@ class LoginTalk:
         except SaslprepError as exc:
             raise NegotiationError(OpeningReason.LOGIN_REFUSED, "bad-name") from exc
         self._state = _State.FIRST_SENT
-        content = to_base64(self._scram.first())
-        return f"<auth xmlns='{SASL}' mechanism='{choice.mechanism}'>{content}</auth>"
+        session = "" if self._session is None else self._session.begin()
+        return self._way.begin(choice.mechanism, self._scram.first(), inline=session)
 
     def _take_first(self, content: bytes) -> str | Derivation:
         assert self._scram is not None
         if not self._is_wanted:
             self._state = _State.ABORTING
-            return f"<abort xmlns='{SASL}'/>"
+            return self._way.abort()
         if self._is_downgrade():
-            raise StartOverError(tuple(self._offered or ()))
+            raise StartOverError(tuple(self._offered))
         self._state = _State.DERIVING
         return self._scram.to_derivation(content)
 
     def _is_downgrade(self) -> bool:
         """Whether a blind choice without binding meets a server that offers it."""
         assert self._choice is not None
-        if self._choice.flag is Flag.BOUND or self._offered is None:
+        if self._choice.flag is Flag.BOUND or self._offer is None:
             return False
         best = self._choose(self._offered)
         return best is not None and best.flag is Flag.BOUND
@@ -267,12 +304,14 @@ class LoginTalk:
         """Take the signature of a server that puts it into a challenge of its own."""
         assert self._scram is not None
         self._scram.verify(content)
-        return f"<response xmlns='{SASL}'/>"
+        return self._way.respond(b"")
 
-    def _take_success(self, content: bytes) -> str:
+    def _take_success(self, stanza: ET.Element, content: bytes) -> str:
         assert self._scram is not None
         if not self._scram.is_verified:
             self._scram.verify(content)
+        if self._way is Way.SASL2:
+            self.success = stanza
         self._state = _State.DONE
         self.wipe()
         return ""
@@ -280,14 +319,14 @@ class LoginTalk:
     def _take_failure(self, stanza: ET.Element) -> str:
         if self._choice is None or self._state in (_State.IDLE, _State.DONE):
             raise NegotiationError(OpeningReason.CONFUSED, "unexpected-sasl")
-        error = read_error(stanza, SASL)
+        error = self._way.error(stanza)
         was_aborting = self._state is _State.ABORTING
         self._state = _State.IDLE
         if was_aborting or not self._is_wanted:
             # It says nothing about our password, or about an account to come.
             return self.resume() if self._is_wanted else ""
         self._refused.append(self._choice)
-        choice = self._choose(self._offered or ())
+        choice = self._choose(self._offered)
         if choice is None or self._is_verdict(error):
             raise NegotiationError(
                 OpeningReason.LOGIN_REFUSED, error.condition, text=error.text
@@ -297,11 +336,10 @@ class LoginTalk:
     def _is_verdict(self, error: ErrorParts) -> bool:
         """Whether a refusal is about the account, so that nothing else helps."""
         assert self._choice is not None
-        if error.condition in _ACCOUNT_CONDITIONS:
+        if error.condition in _ACCOUNT_CONDITIONS or self._is_ahead:
             return True
-        offered = self._offered or frozenset()
         was_wrong_flag = self._choice.flag is Flag.NOT_OFFERED and any(
-            name.endswith("-PLUS") for name in offered
+            name.endswith("-PLUS") for name in self._offered
         )
         is_about_binding = self._choice.flag is Flag.BOUND or was_wrong_flag
         return error.condition == "not-authorized" and not is_about_binding
@@ -310,7 +348,3 @@ class LoginTalk:
 _ACCOUNT_CONDITIONS: Final = frozenset(
     {"account-disabled", "credentials-expired", "temporary-auth-failure"}
 )  # RFC 6120, section 6.5
-
-
-def _element(name: str, content: bytes) -> str:
-    return f"<{name} xmlns='{SASL}'>{to_base64(content)}</{name}>"

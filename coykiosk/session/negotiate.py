@@ -10,6 +10,13 @@ so what needs no answer first is sent together:
     response (client-final)                              success
     header + bind + roster + presence, or + resumption   features, jid, roster
 
+Where a server offers SASL2 with Bind 2 (XEP-0388, XEP-0386), the session is asked for
+in the login, and the last flight is saved:
+
+    header (+ registration)                              features (, result)
+    authenticate (client-first, bind or resumption)      challenge
+    response + roster + presence                         success with the jid, roster
+
 The second header is *not* sent with the response: servers reset their parser at
 success and call what came early not well-formed. The first flight can be sent
 blind only when the server's record says that a name and a password are enough,
@@ -22,6 +29,7 @@ from xml.etree import ElementTree as ET
 
 from coykiosk.contract import Jid
 from coykiosk.ports import RandomBytes
+from coykiosk.session.bind2 import InlineTalk
 from coykiosk.session.binding import BindingTalk
 from coykiosk.session.challenge import Challenge
 from coykiosk.session.failure import NegotiationError, OpeningReason
@@ -38,10 +46,10 @@ from coykiosk.session.plan import (
     SignedIn,
 )
 from coykiosk.session.registration import RegistrationTalk
+from coykiosk.session.saslwords import Way
 from coykiosk.session.scram import Derivation
 from coykiosk.session.wire import (
     REGISTER_FEATURE,
-    SASL,
     STREAM,
     STREAM_ERRORS,
     is_of_others,
@@ -60,7 +68,6 @@ __all__ = ["Negotiation"]
 
 _FEATURES: Final = "{" + STREAM + "}features"
 _STREAM_ERROR: Final = "{" + STREAM + "}error"
-_SASL_PREFIX: Final = "{" + SASL + "}"
 _REGISTER_FEATURE: Final = "{" + REGISTER_FEATURE + "}register"
 # XEP-0445, section 3, and what it was called before.
 _INVITE_FEATURES: Final[tuple[str, ...]] = tuple(
@@ -90,12 +97,16 @@ class Negotiation:
             self._registration = RegistrationTalk(
                 plan.localpart, plan.password, random_bytes, token=plan.token
             )
+        account = Jid(plan.localpart.lower(), plan.domain.lower())
+        self._account = account
+        self._inline = InlineTalk(account, random_bytes, plan.resumption)
         self._login = LoginTalk(
             plan.localpart,
             plan.password,
             binding=plan.binding,
             avoid_plus=plan.avoid_plus,
             random_bytes=random_bytes,
+            inline=None if plan.avoid_sasl2 else self._inline,
         )
         self._binding: BindingTalk | None = None
         self._has_features = False
@@ -114,16 +125,24 @@ class Negotiation:
         """Whether a cut right now calls for one more try without PLUS."""
         return self._login.may_fail_over_binding
 
+    @property
+    def may_fail_over_haste(self) -> bool:
+        """Whether a cut right now calls for one more try without SASL2."""
+        return self._login.may_fail_over_haste
+
     def start(self) -> list[Output]:
         """Return the first flight."""
         plan, registration = self._plan, self._registration
-        text = stream_header(plan.domain)
+        text = self._header()
         if registration is None:
             return [Send((text + self._login.begin_blind(plan.scram)).encode())]
         if not plan.is_open:
             return [Send(text.encode())]
         text += registration.set_blind() + self._login.begin_blind(plan.scram)
         return [Send(text.encode(), submits=True)]
+
+    def _header(self) -> str:
+        return stream_header(self._plan.domain, localpart=self._plan.localpart)
 
     def receive(self, data: bytes) -> list[Output]:
         """Take received bytes, cut anywhere.
@@ -215,7 +234,7 @@ class Negotiation:
             return self._take_first_features(stanza)
         if registration is not None and registration.is_answer(stanza):
             return self._take_registration(registration, stanza)
-        if not stanza.tag.startswith(_SASL_PREFIX):
+        if not any(way.says(stanza) for way in Way):
             return []  # Nothing else concerns us before we are signed in.
         if registration is not None and registration.is_submitted:
             # Order matters: no proof goes out for an account that is not there.
@@ -278,19 +297,28 @@ class Negotiation:
             return [Derive(answer)]
         if not self._login.is_done:
             return _send(answer)
+        signed_in = SignedIn(channel_bound=self._login.is_channel_bound)
+        if self._login.success is not None:
+            return [signed_in, *self._take_session(self._login.success)]
         if self._reader.next_stanza() is not None or not self._reader.is_empty:
             raise NegotiationError(OpeningReason.CONFUSED, "data-after-success")
-        signed_in = SignedIn(channel_bound=self._login.is_channel_bound)
         return [signed_in, self._open_second_stream()]
+
+    def _take_session(self, success: ET.Element) -> list[Output]:
+        """Take the session that came with the login; the stream goes on as it is."""
+        bound, text = self._inline.take(success)
+        self._reader.set_limits(POST_AUTH_LIMITS)
+        self._is_done = True
+        is_bound = self._login.is_channel_bound
+        return [*_send(text), Done(bound, self._reader, channel_bound=is_bound)]
 
     # --- the second stream ------------------------------------------------------------
 
     def _open_second_stream(self) -> Send:
         plan = self._plan
-        account = Jid(plan.localpart.lower(), plan.domain.lower())
-        self._binding = BindingTalk(account, self._random_bytes, plan.resumption)
+        self._binding = BindingTalk(self._account, self._random_bytes, plan.resumption)
         self._reader = XmlReader(POST_AUTH_LIMITS)
-        return Send((stream_header(plan.domain) + self._binding.begin()).encode())
+        return Send((self._header() + self._binding.begin()).encode())
 
     def _take_in_second_stream(
         self, binding: BindingTalk, stanza: ET.Element

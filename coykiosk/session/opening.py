@@ -172,17 +172,23 @@ async def open_session(
             attempt = replace(attempt, known=exc.offered)
         except _BindingFailedError:
             attempt = replace(attempt, avoid_plus=True)
+        except _HasteFailedError:
+            attempt = replace(attempt, avoid_sasl2=True)
         if opening.may_exist:
             attempt = replace(attempt, purpose=Purpose.LOG_IN)
     try:
         return await opening.run(attempt)
-    except (StartOverError, _BindingFailedError) as exc:
+    except (StartOverError, _BindingFailedError, _HasteFailedError) as exc:
         error = NegotiationError(OpeningReason.LOGIN_REFUSED, "binding-failed")
         raise OpeningError(error, submitted=opening.may_exist) from exc
 
 
 class _BindingFailedError(Exception):
     """The connection ended where a channel binding was due to be judged."""
+
+
+class _HasteFailedError(Exception):
+    """The connection ended where we had said more than was asked of us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +201,7 @@ class _Attempt:
     known: tuple[str, ...]
     """SCRAM mechanisms that the server is known to offer."""
     avoid_plus: bool
+    avoid_sasl2: bool = False
 
 
 class _Opening:
@@ -276,6 +283,7 @@ class _Opening:
             token=self._route.token,
             binding=secured.binding,
             avoid_plus=attempt.avoid_plus,
+            avoid_sasl2=attempt.avoid_sasl2,
             resumption=self._resumption,
         )
         negotiation = Negotiation(plan, self._random_bytes)
@@ -290,6 +298,8 @@ class _Opening:
             is_suspect = negotiation.may_fail_over_binding and not plan.avoid_plus
             if is_suspect and is_cut(exc):
                 raise _BindingFailedError from exc
+            if negotiation.may_fail_over_haste and is_cut(exc):
+                raise _HasteFailedError from exc
             raise
         finally:
             self.may_exist = self.may_exist or negotiation.may_exist

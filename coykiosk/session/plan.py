@@ -53,6 +53,8 @@ class Plan:
     """An invitation's; "" without one."""
     avoid_plus: bool = False
     """The last connection broke over channel binding."""
+    avoid_sasl2: bool = False
+    """The last connection broke over what was sent ahead of its answer."""
     resumption: Resumption | None = None
     """The session to go on with, if it may be."""
 

@@ -68,7 +68,8 @@ class XmppStream(TamedXmpp):
         self._on_inbound = on_inbound
         self._random_bytes = random_bytes
         resumed = opened.bound.resumed
-        self._acks = Acks() if resumed is None else resumed.acks
+        begun = opened.bound.acks if resumed is None else resumed.acks
+        self._acks = begun or Acks()
         self._questions = Questions(opened.jid.domainpart)
         self._is_started = False
         self._pulse = Pulse(self._ping, random_bytes)
@@ -96,7 +97,7 @@ class XmppStream(TamedXmpp):
                 # so a cut leaves no half of a stanza in there.
                 self.send_raw(text)
                 self._pulse.asked()
-        elif self._opened.bound.offers_acks:
+        elif self._opened.bound.acks is None and self._opened.bound.offers_acks:
             self.send_raw(self._acks.enable())
 
     async def run(self) -> None:

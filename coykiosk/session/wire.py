@@ -14,6 +14,7 @@ from coykiosk.ports import RandomBytes
 __all__ = [
     "ACKS",
     "BIND",
+    "BIND2",
     "CLIENT",
     "DATA_FORM",
     "MAX_WORDS_CHARS",
@@ -23,6 +24,7 @@ __all__ = [
     "REGISTER_FEATURE",
     "ROSTER",
     "SASL",
+    "SASL2",
     "SASL_CB",
     "SESSION",
     "STANZA_ERRORS",
@@ -43,6 +45,7 @@ __all__ = [
 
 ACKS: Final = "urn:xmpp:sm:3"  # XEP-0198
 BIND: Final = "urn:ietf:params:xml:ns:xmpp-bind"  # RFC 6120, section 7
+BIND2: Final = "urn:xmpp:bind:0"  # XEP-0386
 CLIENT: Final = "jabber:client"
 DATA_FORM: Final = "jabber:x:data"  # XEP-0004
 OOB: Final = "jabber:x:oob"  # XEP-0066
@@ -51,6 +54,7 @@ REGISTER: Final = "jabber:iq:register"  # XEP-0077
 REGISTER_FEATURE: Final = "http://jabber.org/features/iq-register"  # XEP-0077, 9
 ROSTER: Final = "jabber:iq:roster"  # RFC 6121, section 2
 SASL: Final = "urn:ietf:params:xml:ns:xmpp-sasl"  # RFC 6120, section 6
+SASL2: Final = "urn:xmpp:sasl:2"  # XEP-0388
 SASL_CB: Final = "urn:xmpp:sasl-cb:0"  # XEP-0440
 SESSION: Final = "urn:ietf:params:xml:ns:xmpp-session"  # RFC 3921, section 3
 STANZA_ERRORS: Final = "urn:ietf:params:xml:ns:xmpp-stanzas"
@@ -101,15 +105,20 @@ def token(random_bytes: RandomBytes) -> str:
     return random_bytes(_ID_BYTES).hex()
 
 
-def stream_header(domain: str) -> str:
+def stream_header(domain: str, *, localpart: str = "") -> str:
     """Open a stream (RFC 6120, section 4.7).
 
-    Without `from`, so that nothing in clear names the account, and in a fixed
-    language, so that nothing names the person's.
+    In a fixed language, so that nothing names the person's.
+
+    Args:
+        domain: The server's.
+        localpart: The account's, inside TLS only: nothing in clear names it. Some
+            offer more to whom they know (XEP-0388, section 2.1).
     """
+    account = f" from='{quoted(localpart)}@{quoted(domain)}'" if localpart else ""
     return (
         "<?xml version='1.0'?>"
-        f"<stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAM}'"
+        f"<stream:stream xmlns='{CLIENT}' xmlns:stream='{STREAM}'{account}"
         f" to='{quoted(domain)}' version='1.0' xml:lang='en'>"
     )
 

@@ -144,6 +144,11 @@ class XmlGuard:
         self._buffer += data
         self._end = min(len(self._buffer), self._limits.stanza_bytes)
 
+    def set_limits(self, limits: Limits) -> None:
+        """Weigh what has not been given back yet by other limits."""
+        self._limits = limits
+        self._end = min(len(self._buffer), self._limits.stanza_bytes)
+
     def next_piece(self) -> Piece | None:
         """Return the next complete piece; None when more bytes are needed.
 

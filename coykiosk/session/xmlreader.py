@@ -38,6 +38,10 @@ class XmlReader:
         """Take received bytes, cut anywhere."""
         self._guard.feed(data)
 
+    def set_limits(self, limits: Limits) -> None:
+        """Weigh what has not been taken yet by other limits."""
+        self._guard.set_limits(limits)
+
     def next_stanza(self) -> ET.Element | None:
         """Return the next complete stanza; None when more bytes are needed.
 

@@ -15,7 +15,8 @@ REGISTER = "jabber:iq:register"
 
 _TOKEN = re.compile(
     rb"\s*(<\?xml[^>]*>)?(<stream:stream[^>]*>"
-    rb"|<iq [^>]*>.*?</iq>|<auth [^>]*>.*?</auth>|<response [^>]*>.*?</response>"
+    rb"|<iq [^>]*>.*?</iq>|<auth [^>]*>.*?</auth>"
+    rb"|<authenticate [^>]*>.*?</authenticate>|<response [^>]*>.*?</response>"
     rb"|<response[^>]*/>|<resume [^>]*/>|<abort[^>]*/>|<presence[^>]*/>|<starttls[^>]*/>"
     rb"|</stream:stream>)",
     re.DOTALL,

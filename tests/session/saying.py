@@ -14,7 +14,7 @@ from typing import Final
 
 from coykiosk.otr import messages
 
-_SASL: Final = re.compile(r"(<(auth|response) xmlns='[^']*'[^>]*>)([^<]*)(</\2>)")
+_SASL: Final = re.compile(r"(<(auth|response|initial-response)[^>]*>)([^<]+)(</\2>)")
 _PASSWORD: Final = re.compile(r"<password>[a-z2-9]{24}</password>")
 _ID: Final = re.compile(r"(?<= id=['\"])[0-9a-f]{32}(?=['\"])")
 _OTR: Final = re.compile(r"\?OTR:([A-Za-z0-9+/=]+)\.")
@@ -25,8 +25,8 @@ _PROOF: Final = re.compile(r"(?<=,)p=[A-Za-z0-9+/=]{28,88}(?=<)")
 _BINDING: Final = re.compile(r"(?<=>c=)[A-Za-z0-9+/=]{9,}")
 """Longer than "biws" and "eSws": with a binding in it (RFC 5802, section 5.1)."""
 _TOP: Final = re.compile(
-    r"(?<!^)(?=<(?:\?xml|stream:stream|/stream:stream|iq|message|presence|auth|response|"
-    r"enable|r) ?[^<]*?>)"
+    r"(?<!^)(?=<(?:\?xml|stream:stream|/stream:stream|iq|message|presence|auth|"
+    r"authenticate|response|enable|r) ?[^<]*?>)"
 )
 
 

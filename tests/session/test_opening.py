@@ -32,6 +32,7 @@ from tests.session.conftest import (
 )
 from tests.session.hostile import played_by, silent, stage
 from tests.session.pure_server import PureServer, stream_error
+from tests.session.sasl2_server import Sasl2Server
 from tests.support.loopback import LoopbackDialer
 from tests.support.roundtrips import CountingProxy
 
@@ -498,6 +499,29 @@ def test_opening_leaves_the_loop_free_when_the_server_wants_many_iterations(
         return n_turns
 
     assert run_clean(main) > 5
+
+
+def test_opening_goes_the_old_way_after_a_server_that_takes_nothing_ahead(
+    identity: Identity,
+) -> None:
+    """XEP-0388, section 2.4: during the login nothing else may be said."""
+    played: list[Sasl2Server] = []
+
+    def make() -> Sasl2Server:
+        played.append(Sasl2Server(is_strict=True, accounts={"someone"}))
+        return played[-1]
+
+    async def main() -> Opened:
+        async with stage(played_by(make), identity=identity) as port:
+            attempt = Attempt(make_route(scram=()), purpose=Purpose.LOG_IN)
+            return await attempt.open_and_close(LoopbackDialer(port))
+
+    opened = run_clean(main)
+
+    assert opened.jid.localpart == "someone"
+    assert len(played) == 2
+    assert any("sasl:2" in text for text in played[0].seen)
+    assert not any("sasl:2" in text for text in played[1].seen)
 
 
 # --- the dialer --------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import pytest
 from coykiosk.contract import Jid, Secret
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import IsolationKey
+from coykiosk.session.acks import Acks
 from coykiosk.session.binding import Bound
 from coykiosk.session.inbound import (
     Inbound,
@@ -91,6 +92,7 @@ class Bench:
         early: tuple[str, ...] = (),
         offers_acks: bool = False,
         resumed: Resumption | None = None,
+        acks: Acks | None = None,
         on_value: Callable[[Inbound], None] | None = None,
     ) -> None:
         reader = XmlReader(POST_AUTH_LIMITS)
@@ -100,7 +102,7 @@ class Bench:
         elements = tuple(ET.fromstring(text) for text in early)  # noqa: S314 - our own words
         opened = Opened(
             stream=self.wire,
-            bound=Bound(US, elements, "roster-1", offers_acks, resumed),
+            bound=Bound(US, elements, "roster-1", offers_acks, resumed, acks),
             reader=reader,
             channel_bound=False,
             pin="",
@@ -536,6 +538,41 @@ def test_stream_asks_for_acknowledgements_only_where_they_are_offered() -> None:
 
     assert without.answers == []
     assert bench.answers == [ENABLE]
+
+
+def test_stream_goes_on_with_acknowledgements_that_began_with_the_session() -> None:
+    acks = Acks()
+    acks.enable()
+    acks.sent(None, "<presence/>")
+    acks.take(ET.fromstring(ENABLED))  # noqa: S314 - our own words
+
+    async def main() -> Bench:
+        bench = Bench(offers_acks=True, acks=acks)
+        bench.stream.start()
+        bench.stream.send_message(BOB, "?OTRv3?", message_id="1" * 32)
+        with pytest.raises(UserError):
+            await bench.run(b"<presence from='bob@b.example'/>", ack(2), END)
+        return bench
+
+    bench = run_clean(main)
+
+    assert not any("<enable" in text for text in bench.answers)
+    assert MessagesTaken(("1" * 32,)) in bench.values
+    assert acks.count() == ack(1).decode()
+
+
+def test_stream_takes_nothing_from_words_of_a_login() -> None:
+    words = (
+        b"<stream:features><sm xmlns='urn:xmpp:sm:3'/></stream:features>"
+        b"<success xmlns='urn:xmpp:sasl:2'><authorization-identifier>"
+        b"eve@e.example/x</authorization-identifier></success>"
+        b"<challenge xmlns='urn:xmpp:sasl:2'>AAAA</challenge>"
+    )
+
+    bench, error = run_to_end(words, END)
+
+    assert error.code is ErrorCode.CONNECTION_LOST
+    assert (bench.values, bench.answers) == ([], [])
 
 
 def test_stream_tells_what_the_server_has_taken() -> None:
