@@ -8,7 +8,7 @@ acknowledgements (XEP-0198): no carbons, no client state.
     follow   behind our last word of the login: roster and presence. Only for a new
              session, and only where a refusal would end the matter: on a server that
              takes them they save a round trip, and one that is strict about who may
-             speak now cuts the stream (XEP-0388, section 2.4)
+             speak now cuts the stream (XEP-0388, "During Authentication")
     take     the success: one of the two sessions, never both, never neither
 """
 

@@ -1,7 +1,7 @@
 """Logging in by SASL (RFC 6120, section 6; XEP-0388) with the SCRAM of `scram`.
 
-Rule: pure; one exchange is open at a time, no mechanism is tried twice with the
-same flag, so it always ends.
+Rule: pure; one exchange is open at a time; which one comes next, if any, `choosing`
+says.
 
 A blind exchange is begun before the stream features are known, with what the
 server's record says. Nothing is lost when the record is wrong:
@@ -32,7 +32,6 @@ TLS connection, and never answers the proof of a PLUS exchange on that stream.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from enum import Enum, auto
 from typing import Final, final
 from xml.etree import ElementTree as ET
@@ -40,13 +39,13 @@ from xml.etree import ElementTree as ET
 from coykiosk.contract import Secret
 from coykiosk.ports import RandomBytes
 from coykiosk.session.bind2 import InlineTalk
+from coykiosk.session.choosing import Choosing
 from coykiosk.session.failure import (
     NegotiationError,
     OpeningReason,
-    StartOverError,
 )
 from coykiosk.session.saslprep import SaslprepError
-from coykiosk.session.saslwords import Offer, Way, read_offer
+from coykiosk.session.saslwords import Way
 from coykiosk.session.scram import (
     ChannelBinding,
     Choice,
@@ -54,9 +53,8 @@ from coykiosk.session.scram import (
     Flag,
     ScramClient,
     ScramError,
-    choose,
 )
-from coykiosk.session.wire import ErrorParts, to_base64
+from coykiosk.session.wire import to_base64
 
 __all__ = ["LoginTalk"]
 
@@ -98,17 +96,15 @@ class LoginTalk:
         self._localpart = localpart
         self._password = password
         self._binding = binding
-        self._avoid_plus = avoid_plus
+        self._choosing = Choosing(binding, avoid_plus=avoid_plus)
         self._random_bytes = random_bytes
         self._state = _State.IDLE
         self._is_wanted = True
         self._inline = inline
-        self._offer: Offer | None = None
         self._way = Way.SASL
         self._is_ahead = False
         self.success: ET.Element | None = None
         """The success, where it brings a session along."""
-        self._refused: list[Choice] = []
         self._choice: Choice | None = None
         self._scram: ScramClient | None = None
 
@@ -139,7 +135,7 @@ class LoginTalk:
         return (
             self._state in (_State.FIRST_SENT, _State.DERIVING, _State.FINAL_SENT)
             and is_bound
-            and self._announced is None
+            and self._choosing.announced is None
         )
 
     @property
@@ -149,15 +145,16 @@ class LoginTalk:
 
     def begin_blind(self, known: Sequence[str]) -> str:
         """Begin with what the record says; "" when it does not say enough."""
-        choice = self._choose(known)
+        choice = self._choosing.among(known)
         return "" if choice is None else self._begin(choice)
 
     def on_features(self, features: ET.Element) -> None:
         """Learn what the server offers."""
-        resumes = self._inline is not None and self._inline.resumes
-        offer = read_offer(features, resumes=resumes)
-        no_sasl2 = self._inline is None
-        self._offer = replace(offer, sasl2=frozenset()) if no_sasl2 else offer
+        self._choosing.learn(
+            features,
+            may_sasl2=self._inline is not None,
+            resumes=self._inline is not None and self._inline.resumes,
+        )
 
     def pause(self) -> None:
         """Let the open exchange end without us: there is no account yet."""
@@ -174,7 +171,7 @@ class LoginTalk:
             StartOverError: it offers what this stream is spoilt for.
         """
         self._is_wanted = True
-        can_begin = self._state is _State.IDLE and self._offer is not None
+        can_begin = self._state is _State.IDLE and self._choosing.offer is not None
         return self._begin_offered() if can_begin else ""
 
     def take(self, stanza: ET.Element) -> str | Derivation:
@@ -216,10 +213,8 @@ class LoginTalk:
     def _go_ahead(self) -> str:
         """Return what goes out before the answer, where a refusal ends the matter."""
         assert self._choice is not None
-        if self._session is None:
-            return ""
-        if self._choice.flag is Flag.BOUND and self._announced is None:
-            return ""  # it may be the kind that is refused: once more, without
+        if self._session is None or self._choosing.is_in_doubt(self._choice):
+            return ""  # it may be tried once more on this stream
         text = self._session.follow()
         self._is_ahead = bool(text)
         return text
@@ -234,39 +229,20 @@ class LoginTalk:
         """What the exchange brings along."""
         return self._inline if self._way is Way.SASL2 else None
 
-    @property
-    def _offered(self) -> frozenset[str]:
-        return frozenset() if self._offer is None else self._offer.mechanisms
-
-    @property
-    def _announced(self) -> frozenset[str] | None:
-        return None if self._offer is None else self._offer.kinds
-
-    def _choose(self, offered: Sequence[str] | frozenset[str]) -> Choice | None:
-        if self._avoid_plus:
-            given_up = [Choice(name, Flag.BOUND) for name in offered if "PLUS" in name]
-            refused = [*self._refused, *given_up]
-        else:
-            refused = self._refused
-        return choose(
-            offered,
-            binding=self._binding,
-            announced=self._announced,
-            refused=refused,
-        )
-
     def _begin_offered(self) -> str:
-        choice = self._choose(self._offered)
+        choice = self._choosing.best()
         if choice is None:
             raise NegotiationError(OpeningReason.LOGIN_REFUSED, "invalid-mechanism")
         return self._begin(choice)
 
     def _begin(self, choice: Choice) -> str:
         if choice.flag is Flag.BOUND and not self.is_fresh:
-            raise StartOverError(tuple(self._offered))
+            raise self._choosing.start_over()
         self.wipe()
-        if self._offer is not None and (self.is_fresh or self._way is Way.SASL2):
-            self._way = self._offer.way(choice.mechanism)
+        if self._choosing.offer is not None and (
+            self.is_fresh or self._way is Way.SASL2
+        ):
+            self._way = self._choosing.offer.way(choice.mechanism)
         self._choice = choice
         try:
             self._scram = ScramClient(
@@ -284,21 +260,14 @@ class LoginTalk:
 
     def _take_first(self, content: bytes) -> str | Derivation:
         assert self._scram is not None
+        assert self._choice is not None
         if not self._is_wanted:
             self._state = _State.ABORTING
             return self._way.abort()
-        if self._is_downgrade():
-            raise StartOverError(tuple(self._offered))
+        if self._choosing.is_downgrade(self._choice):
+            raise self._choosing.start_over()
         self._state = _State.DERIVING
         return self._scram.to_derivation(content)
-
-    def _is_downgrade(self) -> bool:
-        """Whether a blind choice without binding meets a server that offers it."""
-        assert self._choice is not None
-        if self._choice.flag is Flag.BOUND or self._offer is None:
-            return False
-        best = self._choose(self._offered)
-        return best is not None and best.flag is Flag.BOUND
 
     def _take_late_signature(self, content: bytes) -> str:
         """Take the signature of a server that puts it into a challenge of its own."""
@@ -325,26 +294,11 @@ class LoginTalk:
         if was_aborting or not self._is_wanted:
             # It says nothing about our password, or about an account to come.
             return self.resume() if self._is_wanted else ""
-        self._refused.append(self._choice)
-        choice = self._choose(self._offered)
-        if choice is None or self._is_verdict(error):
+        self._choosing.refuse(self._choice)
+        choice = self._choosing.best()
+        is_verdict = self._choosing.is_verdict(self._choice, error.condition)
+        if choice is None or is_verdict or self._is_ahead:
             raise NegotiationError(
                 OpeningReason.LOGIN_REFUSED, error.condition, text=error.text
             )
         return self._begin(choice)
-
-    def _is_verdict(self, error: ErrorParts) -> bool:
-        """Whether a refusal is about the account, so that nothing else helps."""
-        assert self._choice is not None
-        if error.condition in _ACCOUNT_CONDITIONS or self._is_ahead:
-            return True
-        was_wrong_flag = self._choice.flag is Flag.NOT_OFFERED and any(
-            name.endswith("-PLUS") for name in self._offered
-        )
-        is_about_binding = self._choice.flag is Flag.BOUND or was_wrong_flag
-        return error.condition == "not-authorized" and not is_about_binding
-
-
-_ACCOUNT_CONDITIONS: Final = frozenset(
-    {"account-disabled", "credentials-expired", "temporary-auth-failure"}
-)  # RFC 6120, section 6.5

@@ -58,7 +58,6 @@ INLINE_ITERATIONS: Final = 50_000
 """PBKDF2 up to here takes less than 50 ms; more goes to a thread, so that a server
 with a huge count cannot freeze the screen."""
 
-
 MAX_CONNECTIONS: Final = 3
 """One, one more should channel binding turn out to be offered, and one more should
 it then turn out not to work."""
@@ -164,31 +163,21 @@ async def open_session(
         resumption=resumption,
     )
     on_step(OpeningStep.CONNECTING)
-    attempt = _Attempt(localpart, password, purpose, route.scram, avoid_plus=False)
+    attempt = _Attempt(localpart, password, purpose, route.scram)
     for _ in range(MAX_CONNECTIONS - 1):
         try:
             return await opening.run(attempt)
         except StartOverError as exc:
             attempt = replace(attempt, known=exc.offered)
-        except _BindingFailedError:
-            attempt = replace(attempt, avoid_plus=True)
-        except _HasteFailedError:
-            attempt = replace(attempt, avoid_sasl2=True)
+        except _GuessFailedError as exc:
+            attempt = exc.instead
         if opening.may_exist:
             attempt = replace(attempt, purpose=Purpose.LOG_IN)
     try:
         return await opening.run(attempt)
-    except (StartOverError, _BindingFailedError, _HasteFailedError) as exc:
+    except (StartOverError, _GuessFailedError) as exc:
         error = NegotiationError(OpeningReason.LOGIN_REFUSED, "binding-failed")
         raise OpeningError(error, submitted=opening.may_exist) from exc
-
-
-class _BindingFailedError(Exception):
-    """The connection ended where a channel binding was due to be judged."""
-
-
-class _HasteFailedError(Exception):
-    """The connection ended where we had said more than was asked of us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +189,16 @@ class _Attempt:
     purpose: Purpose
     known: tuple[str, ...]
     """SCRAM mechanisms that the server is known to offer."""
-    avoid_plus: bool
+    avoid_plus: bool = False
     avoid_sasl2: bool = False
+
+
+class _GuessFailedError(Exception):
+    """The connection ended where a guess of ours was due to be judged."""
+
+    def __init__(self, instead: _Attempt) -> None:
+        super().__init__()
+        self.instead: Final = instead
 
 
 class _Opening:
@@ -236,7 +233,7 @@ class _Opening:
             OpeningError: as `open_session`.
             UserError: as `open_session`.
             StartOverError: another connection, with what is known now, would do.
-            _BindingFailedError: another one, without PLUS, might do.
+            _GuessFailedError: another one, without PLUS or SASL2, might do.
         """
         try:
             secured = await secure(
@@ -297,9 +294,9 @@ class _Opening:
         except (NegotiationError, UserError) as exc:
             is_suspect = negotiation.may_fail_over_binding and not plan.avoid_plus
             if is_suspect and is_cut(exc):
-                raise _BindingFailedError from exc
+                raise _GuessFailedError(replace(attempt, avoid_plus=True)) from exc
             if negotiation.may_fail_over_haste and is_cut(exc):
-                raise _HasteFailedError from exc
+                raise _GuessFailedError(replace(attempt, avoid_sasl2=True)) from exc
             raise
         finally:
             self.may_exist = self.may_exist or negotiation.may_exist

@@ -70,7 +70,7 @@ class Way(Enum):
         if self is Way.SASL:
             return f"<auth xmlns='{SASL}' mechanism='{mechanism}'>{data}</auth>"
         # Without <user-agent/>: it would name the program, and one session's owner
-        # as that of the next (XEP-0388, section 2.3, leaves it to us).
+        # as that of the next (XEP-0388 leaves it to us).
         return (
             f"<authenticate xmlns='{SASL2}' mechanism='{mechanism}'>"
             f"<initial-response>{data}</initial-response>{inline}</authenticate>"

@@ -113,7 +113,7 @@ def stream_header(domain: str, *, localpart: str = "") -> str:
     Args:
         domain: The server's.
         localpart: The account's, inside TLS only: nothing in clear names it. Some
-            offer more to whom they know (XEP-0388, section 2.1).
+            offer more to whom they know (XEP-0388, "Discovering Support").
     """
     account = f" from='{quoted(localpart)}@{quoted(domain)}'" if localpart else ""
     return (

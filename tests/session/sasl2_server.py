@@ -51,7 +51,8 @@ class Sasl2Server(PureServer):
     sasl2: tuple[str, ...] = ("SCRAM-SHA-1",)
     inline: str = BIND + RESUME
     is_strict: bool = False
-    """Whoever says anything but SASL before the answer is cut (section 2.4)."""
+    """It cuts who says anything but SASL before the answer (XEP-0388, "During
+    Authentication")."""
     session: str = ""
     """The name of a session that is kept and may be gone on with."""
     n_kept: int = 0

@@ -504,7 +504,7 @@ def test_opening_leaves_the_loop_free_when_the_server_wants_many_iterations(
 def test_opening_goes_the_old_way_after_a_server_that_takes_nothing_ahead(
     identity: Identity,
 ) -> None:
-    """XEP-0388, section 2.4: during the login nothing else may be said."""
+    """XEP-0388, "During Authentication": nothing else may be said while it lasts."""
     played: list[Sasl2Server] = []
 
     def make() -> Sasl2Server:
