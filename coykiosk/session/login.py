@@ -264,6 +264,9 @@ class LoginTalk:
         if not self._is_wanted:
             self._state = _State.ABORTING
             return self._way.abort()
+        if self._choosing.offer is None:
+            # Order matters: no proof goes out before we know what is offered.
+            raise NegotiationError(OpeningReason.CONFUSED, "no-features")
         if self._choosing.is_downgrade(self._choice):
             raise self._choosing.start_over()
         self._state = _State.DERIVING

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given, settings
@@ -294,6 +294,21 @@ def test_login_is_not_begun_in_the_new_way_before_it_is_offered() -> None:
     talk = log_in(Sasl2Server(), make_plan(Purpose.LOG_IN))
 
     assert SASL2 not in talk.flights[0].decode()
+
+
+def test_no_proof_goes_out_before_the_server_has_said_what_it_offers() -> None:
+    """One that keeps its offer to itself may be hiding the better part of it."""
+
+    @dataclass
+    class Silent(Sasl2Server):
+        def _features(self) -> str:
+            return ""
+
+    talk = log_in(Silent(), make_plan(Purpose.LOG_IN))
+
+    assert talk.error is not None
+    assert talk.error.condition == "no-features"
+    assert len(talk.flights) == 1
 
 
 def test_login_waits_for_the_answer_when_the_kind_of_binding_is_not_announced() -> None:
