@@ -82,6 +82,8 @@ class Route:
     registration: Registration
     by_srv: bool = False
     """True when host and port came out of the DNS, where many can write them."""
+    sasl2: bool = False
+    """True when it is known to offer SASL2, with a session and acknowledgements."""
     token: str = field(default="", repr=False)
     """An invitation's, which is shown to the server first; mostly "" (XEP-0445)."""
 
@@ -131,6 +133,7 @@ class Server:
     spki: tuple[str, ...]
     scram: tuple[str, ...]
     source: str
+    sasl2: bool = False
     token: str = field(default="", repr=False)
     """An invitation's; never in a file."""
 
@@ -155,6 +158,7 @@ class Server:
                 tls=tls,
                 spki=self.spki,
                 scram=self.scram,
+                sasl2=self.sasl2,
                 registration=self.register,
                 token=self.token,
             )

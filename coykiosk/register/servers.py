@@ -19,6 +19,8 @@ A record is one `[[server]]` table:
     operator          who runs it; equal for all domains of the same people
     spki              optional: SHA-256 of its public keys, base64 (RFC 7469, 2.4)
     scram             optional: the SCRAM mechanisms it offers
+    sasl2             optional: does it offer them by SASL2 (XEP-0388), with Bind 2 and
+                      acknowledgements inline?
     source            which public list says so
 """
 
@@ -66,6 +68,7 @@ _OPTIONAL: Final = (
     "onion_checked",
     "spki",
     "scram",
+    "sasl2",
 )
 _MAX_KEY_CHARS: Final = 32
 _POSITION: Final = re.compile(r" \(at [^()]*\)\Z")
@@ -278,6 +281,7 @@ class _Record:
             operator=self._need("operator", checks.some_text),
             spki=self._may("spki", checks.pins, ()),
             scram=self._may("scram", checks.scram_mechanisms, ()),
+            sasl2=self._may("sasl2", checks.a_truth, default=False),
             source=self._need("source", checks.some_text),
         )
         self._check_together(server)

@@ -157,7 +157,7 @@ class AccountSession:
         return await self._sign_in.open(None)
 
     async def _stay_online(self, opened: Opened) -> None:
-        self._sign_in.remember_pin(opened)
+        self._sign_in.remember(opened)
         stream = XmppStream(
             opened,
             on_inbound=self._receive,

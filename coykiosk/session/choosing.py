@@ -101,7 +101,8 @@ class Choosing:
 
     def start_over(self) -> StartOverError:
         """Return what is to be raised when another stream would do."""
-        return StartOverError(tuple(self.offered))
+        has_sasl2 = self.offer is not None and bool(self.offer.sasl2)
+        return StartOverError(tuple(self.offered), sasl2=has_sasl2)
 
     def _has_wrong_flag(self, choice: Choice) -> bool:
         offers_plus = any(name.endswith(_PLUS) for name in self.offered)

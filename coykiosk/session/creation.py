@@ -166,16 +166,15 @@ class _Attempts:
 
 def route_of(record: Account, servers: Sequence[Server]) -> Route:
     """How a kept account's server is reached: as it was when it was made."""
-    scram: tuple[str, ...] = next(
-        (s.scram for s in servers if s.domain == record.domain), ()
-    )
+    server = next((s for s in servers if s.domain == record.domain), None)
     return Route(
         domain=record.domain,
         host=record.host,
         port=record.port,
         tls=TlsMode(record.tls),
         spki=record.spki,
-        scram=scram,
+        scram=() if server is None else server.scram,
+        sasl2=server is not None and server.sasl2,
         registration=Registration.UNKNOWN,
     )
 

@@ -67,15 +67,17 @@ class NegotiationError(Exception):
 
 
 class StartOverError(Exception):
-    """This connection is spoilt for channel binding; a new one would do.
+    """This connection is spoilt by what was said blind; a new one would do.
 
     Args:
         offered: The mechanisms that the server offers, now that we know.
+        sasl2: It offers SASL2 as we want it.
     """
 
-    def __init__(self, offered: tuple[str, ...]) -> None:
-        super().__init__("channel binding needs a new connection")
+    def __init__(self, offered: tuple[str, ...], *, sasl2: bool = False) -> None:
+        super().__init__("the login needs a new connection")
         self.offered = offered
+        self.sasl2 = sasl2
 
 
 _CUTS: Final = frozenset({OpeningReason.BROKEN, OpeningReason.CONFUSED})

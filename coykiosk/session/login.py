@@ -18,10 +18,12 @@ server's record says. Nothing is lost when the record is wrong:
     PLUS                  offers it, announces no  it refuses the binding; once more
                           kind (XEP-0440)          with `n`, and the channel counts
                                                    as not bound
+    SASL2                 does not offer it        it says nothing (ejabberd 23.01) or
+                          as we want it            cuts (Prosody); a new connection
 
 Once more is on the same stream and costs one round trip. A mechanism is chosen from
 all that are offered, in whatever way (`saslwords`), and SASL2 wherever it is offered
-there; but not blind, and not on a stream that has heard of the other way:
+there; but not on a stream that has heard of the other way:
 
 COMPAT(ejabberd 24.12): after one exchange of SASL, it refuses SASL2.
 
@@ -43,9 +45,10 @@ from coykiosk.session.choosing import Choosing
 from coykiosk.session.failure import (
     NegotiationError,
     OpeningReason,
+    StartOverError,
 )
 from coykiosk.session.saslprep import SaslprepError
-from coykiosk.session.saslwords import Way
+from coykiosk.session.saslwords import Offer, Way
 from coykiosk.session.scram import (
     ChannelBinding,
     Choice,
@@ -143,9 +146,11 @@ class LoginTalk:
         """Whether a cut right now may be the answer to what we sent ahead."""
         return self._is_ahead and self._state is _State.FINAL_SENT
 
-    def begin_blind(self, known: Sequence[str]) -> str:
+    def begin_blind(self, known: Sequence[str], *, sasl2: bool = False) -> str:
         """Begin with what the record says; "" when it does not say enough."""
         choice = self._choosing.among(known)
+        if sasl2 and self._inline is not None:
+            self._way = Way.SASL2
         return "" if choice is None else self._begin(choice)
 
     def on_features(self, features: ET.Element) -> None:
@@ -155,6 +160,16 @@ class LoginTalk:
             may_sasl2=self._inline is not None,
             resumes=self._inline is not None and self._inline.resumes,
         )
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether SASL2 was begun blind on a server that does not offer it."""
+        is_asked = self._way is Way.SASL2 and not self.is_fresh
+        return is_asked and self.offer is not None and not self.offer.sasl2
+
+    def start_over(self) -> StartOverError:
+        """Return what is to be raised when another stream would do."""
+        return self._choosing.start_over()
 
     def pause(self) -> None:
         """Let the open exchange end without us: there is no account yet."""
@@ -171,7 +186,9 @@ class LoginTalk:
             StartOverError: it offers what this stream is spoilt for.
         """
         self._is_wanted = True
-        can_begin = self._state is _State.IDLE and self._choosing.offer is not None
+        if self.is_spoilt:
+            raise self.start_over()
+        can_begin = self._state is _State.IDLE and self.offer is not None
         return self._begin_offered() if can_begin else ""
 
     def take(self, stanza: ET.Element) -> str | Derivation:
@@ -229,6 +246,11 @@ class LoginTalk:
         """What the exchange brings along."""
         return self._inline if self._way is Way.SASL2 else None
 
+    @property
+    def offer(self) -> Offer | None:
+        """What the server offers; None as long as it has not said."""
+        return self._choosing.offer
+
     def _begin_offered(self) -> str:
         choice = self._choosing.best()
         if choice is None:
@@ -237,12 +259,10 @@ class LoginTalk:
 
     def _begin(self, choice: Choice) -> str:
         if choice.flag is Flag.BOUND and not self.is_fresh:
-            raise self._choosing.start_over()
+            raise self.start_over()
         self.wipe()
-        if self._choosing.offer is not None and (
-            self.is_fresh or self._way is Way.SASL2
-        ):
-            self._way = self._choosing.offer.way(choice.mechanism)
+        if self.offer is not None and (self.is_fresh or self._way is Way.SASL2):
+            self._way = self.offer.way(choice.mechanism)
         self._choice = choice
         try:
             self._scram = ScramClient(
@@ -264,11 +284,12 @@ class LoginTalk:
         if not self._is_wanted:
             self._state = _State.ABORTING
             return self._way.abort()
-        if self._choosing.offer is None:
+        if self.offer is None:
             # Order matters: no proof goes out before we know what is offered.
             raise NegotiationError(OpeningReason.CONFUSED, "no-features")
+        assert not self.is_spoilt, "features start over before a challenge is taken"
         if self._choosing.is_downgrade(self._choice):
-            raise self._choosing.start_over()
+            raise self.start_over()
         self._state = _State.DERIVING
         return self._scram.to_derivation(content)
 

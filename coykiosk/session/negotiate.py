@@ -17,6 +17,9 @@ in the login, and the last flight is saved:
     authenticate (client-first, bind or resumption)      challenge
     response + roster + presence                         success with the jid, roster
 
+The first two are one where it is known that it offers them; the third waits for the
+features in any case, and so no proof goes out before they are read.
+
 The second header is *not* sent with the response: servers reset their parser at
 success and call what came early not well-formed. The first flight can be sent
 blind only when the server's record says that a name and a password are enough,
@@ -30,7 +33,7 @@ from xml.etree import ElementTree as ET
 from coykiosk.contract import Jid
 from coykiosk.ports import RandomBytes
 from coykiosk.session.bind2 import InlineTalk
-from coykiosk.session.binding import BindingTalk
+from coykiosk.session.binding import BindingTalk, Bound
 from coykiosk.session.challenge import Challenge
 from coykiosk.session.failure import NegotiationError, OpeningReason
 from coykiosk.session.login import LoginTalk
@@ -135,11 +138,15 @@ class Negotiation:
         plan, registration = self._plan, self._registration
         text = self._header()
         if registration is None:
-            return [Send((text + self._login.begin_blind(plan.scram)).encode())]
+            return [Send((text + self._begin_blind()).encode())]
         if not plan.is_open:
             return [Send(text.encode())]
-        text += registration.set_blind() + self._login.begin_blind(plan.scram)
+        text += registration.set_blind() + self._begin_blind()
         return [Send(text.encode(), submits=True)]
+
+    def _begin_blind(self) -> str:
+        plan = self._plan
+        return self._login.begin_blind(plan.scram, sasl2=plan.knows_sasl2)
 
     def _header(self) -> str:
         return stream_header(self._plan.domain, localpart=self._plan.localpart)
@@ -216,6 +223,9 @@ class Negotiation:
         error = read_error(stanza, STREAM_ERRORS)
         registration = self._registration
         if registration is None or not registration.is_submitted:
+            if self._login.is_spoilt:
+                # COMPAT(Prosody): it cuts whoever says what it does not know.
+                raise self._login.start_over()
             reason = OpeningReason.CONFUSED
         elif registration.is_offered is False and error.condition == "not-authorized":
             # COMPAT(ejabberd 23.01): so it answers any request before a login when
@@ -309,8 +319,11 @@ class Negotiation:
         bound, text = self._inline.take(success)
         self._reader.set_limits(POST_AUTH_LIMITS)
         self._is_done = True
-        is_bound = self._login.is_channel_bound
-        return [*_send(text), Done(bound, self._reader, channel_bound=is_bound)]
+        return [*_send(text), self._done(bound)]
+
+    def _done(self, bound: Bound) -> Done:
+        login = self._login
+        return Done(bound, self._reader, login.is_channel_bound, login.offer)
 
     # --- the second stream ------------------------------------------------------------
 
@@ -327,8 +340,7 @@ class Negotiation:
         if binding.bound is None:
             return outputs
         self._is_done = True
-        is_bound = self._login.is_channel_bound
-        return [*outputs, Done(binding.bound, self._reader, channel_bound=is_bound)]
+        return [*outputs, self._done(binding.bound)]
 
 
 def _send(text: str, *, submits: bool = False) -> list[Output]:

@@ -38,6 +38,7 @@ from coykiosk.session.plan import (
     SignedIn,
 )
 from coykiosk.session.resumption import Resumption
+from coykiosk.session.saslwords import Offer
 from coykiosk.session.scram import Derivation
 from coykiosk.session.securing import Secured, read_some, secure
 from coykiosk.session.solving import Solve, answer, ask_nobody
@@ -111,6 +112,8 @@ class Opened:
     """What the certificate was taken by."""
     via_onion: bool
     """The way there ended at an onion service, not at an exit."""
+    offer: Offer | None = None
+    """How the server lets one log in."""
 
     @property
     def jid(self) -> Jid:
@@ -163,12 +166,12 @@ async def open_session(
         resumption=resumption,
     )
     on_step(OpeningStep.CONNECTING)
-    attempt = _Attempt(localpart, password, purpose, route.scram)
+    attempt = _Attempt(localpart, password, purpose, route.scram, route.sasl2)
     for _ in range(MAX_CONNECTIONS - 1):
         try:
             return await opening.run(attempt)
         except StartOverError as exc:
-            attempt = replace(attempt, known=exc.offered)
+            attempt = replace(attempt, known=exc.offered, knows_sasl2=exc.sasl2)
         except _GuessFailedError as exc:
             attempt = exc.instead
         if opening.may_exist:
@@ -189,6 +192,7 @@ class _Attempt:
     purpose: Purpose
     known: tuple[str, ...]
     """SCRAM mechanisms that the server is known to offer."""
+    knows_sasl2: bool
     avoid_plus: bool = False
     avoid_sasl2: bool = False
 
@@ -267,6 +271,7 @@ class _Opening:
             pin=secured.verdict.pin,
             trust=secured.verdict.trust,
             via_onion=self._route.is_onion,
+            offer=done.offer,
         )
 
     async def _negotiate(self, attempt: _Attempt, secured: Secured) -> Done:
@@ -280,6 +285,7 @@ class _Opening:
             token=self._route.token,
             binding=secured.binding,
             avoid_plus=attempt.avoid_plus,
+            knows_sasl2=attempt.knows_sasl2,
             avoid_sasl2=attempt.avoid_sasl2,
             resumption=self._resumption,
         )

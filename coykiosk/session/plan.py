@@ -10,6 +10,7 @@ from coykiosk.contract import Secret
 from coykiosk.session.binding import Bound
 from coykiosk.session.challenge import Challenge
 from coykiosk.session.resumption import Resumption
+from coykiosk.session.saslwords import Offer
 from coykiosk.session.scram import ChannelBinding, Derivation
 from coykiosk.session.xmlreader import XmlReader
 
@@ -53,6 +54,8 @@ class Plan:
     """An invitation's; "" without one."""
     avoid_plus: bool = False
     """The last connection broke over channel binding."""
+    knows_sasl2: bool = False
+    """The server is known to offer SASL2, with a session and acknowledgements."""
     avoid_sasl2: bool = False
     """The last connection broke over what was sent ahead of its answer."""
     resumption: Resumption | None = None
@@ -104,6 +107,8 @@ class Done:
     reader: XmlReader
     """With everything that was received after the binding; go on with it."""
     channel_bound: bool
+    offer: Offer | None
+    """How the server lets one log in, for whoever comes again."""
 
 
 Output = Send | Derive | Ask | Registered | SignedIn | Done

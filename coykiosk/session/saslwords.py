@@ -14,11 +14,12 @@ inline: to bind it, to have it acknowledged, and to go on with the last one if t
 one. Half of that would need words of its own after the login, and save nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, unique
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from coykiosk.register.servers import Route
 from coykiosk.session.wire import (
     ACKS,
     BIND2,
@@ -32,7 +33,7 @@ from coykiosk.session.wire import (
     to_base64,
 )
 
-__all__ = ["Offer", "Way", "read_offer"]
+__all__ = ["Offer", "Way", "read_offer", "remembering"]
 
 _MECHANISMS: Final = "{" + SASL + "}mechanisms/{" + SASL + "}mechanism"
 _AUTHENTICATION: Final = "{" + SASL2 + "}authentication"
@@ -143,6 +144,17 @@ def read_offer(features: ET.Element, *, resumes: bool) -> Offer:
     if authentication is not None and _has_all(authentication, resumes=resumes):
         sasl2 = _names(authentication, _MECHANISM)
     return Offer(_names(features, _MECHANISMS), sasl2, kinds)
+
+
+def remembering(route: Route, offer: Offer | None) -> Route:
+    """Return a way to a server with what it has just offered there.
+
+    An offer of SASL2 may be kept for later connections (XEP-0388, "Discovering
+    Support"); then it can be begun before it is made again.
+    """
+    if offer is not None and offer.sasl2:
+        return replace(route, scram=tuple(sorted(offer.sasl2)), sasl2=True)
+    return replace(route, sasl2=False)
 
 
 def _names(element: ET.Element, path: str) -> frozenset[str]:

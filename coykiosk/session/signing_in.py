@@ -18,6 +18,7 @@ from coykiosk.session.enrol import NewAccount
 from coykiosk.session.opening import Opened, OpeningError, OpeningReason, Purpose
 from coykiosk.session.reaching import reach
 from coykiosk.session.resumption import Resumption
+from coykiosk.session.saslwords import remembering
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 
@@ -100,8 +101,12 @@ class SignIn:
             server = self._record.domain
             raise UserError(ErrorCode.SERVER_SILENT, server=server) from exc
 
-    def remember_pin(self, opened: Opened) -> None:
-        """Pin the certificate that an onion showed; another one is an alarm."""
+    def remember(self, opened: Opened) -> None:
+        """Keep what the server has shown: its offer in here, an onion's key for good.
+
+        Another certificate than the pinned one is an alarm.
+        """
+        self._route = remembering(self._route, opened.offer)
         if self._route.onion_vouches and opened.pin and not self._record.spki:
             self._record.spki = (opened.pin,)
             self._route = replace(self._route, spki=self._record.spki)

@@ -41,6 +41,7 @@ def server(
         operator=operator,
         spki=("pin",),
         scram=("SCRAM-SHA-1",),
+        sasl2=True,
         source="a list",
     )
 
@@ -74,6 +75,8 @@ def test_routes_carry_what_the_certificate_and_login_are_checked_by() -> None:
     assert onion.domain == name.domain == "one.example"
     assert onion.spki == name.spki == ("pin",)
     assert onion.scram == name.scram == ("SCRAM-SHA-1",)
+    assert onion.sasl2
+    assert name.sasl2
     assert onion.registration is name.registration is Registration.OPEN
 
 

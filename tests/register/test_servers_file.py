@@ -60,7 +60,8 @@ scram = [
   "SCRAM-SHA-256-PLUS",
 ]
 source = "a list, 2025-12-12"
-"""  # lines 17 to 35
+sasl2 = true
+"""  # lines 17 to 36
 
 MINIMAL = """\
 [[server]]
@@ -108,9 +109,11 @@ def test_load_reads_every_field_of_a_full_record() -> None:
     assert first.operator == "one"
     assert first.spki == (PIN, OTHER_PIN)
     assert first.scram == ()
+    assert first.sasl2 is False
     assert first.source == "a list, 2026-01-02"
     assert second.port == 443
     assert second.scram == ("SCRAM-SHA-1", "SCRAM-SHA-256-PLUS")
+    assert second.sasl2 is True
 
 
 def test_load_takes_a_file_with_just_one_small_record() -> None:
@@ -249,6 +252,7 @@ CASES = [
     ("spki-mixed", SPKI_ITEM, f'spki = ["{PIN}", 7]', 28, "item 2 must be text"),
     ("scram-word", '"SCRAM-SHA-1"', '"PLAIN"', 31, "item 1 is not a SCRAM"),
     ("scram-case", '"SCRAM-SHA-1"', '"scram-sha-1"', 31, "item 1 is not a SCRAM"),
+    ("sasl2-word", "sasl2 = true", 'sasl2 = "yes"', 36, "must be true or false"),
     ("scram-table", '"SCRAM-SHA-1"', "{}", 31, "item 1 must be text, not a table"),
     ("source-empty", '"a list, 2025-12-12"', '""', 35, "source: must not be empty"),
     ("source-missing", 'source = "a list, 2025-12-12"\n', "", 18, "source: is missing"),
@@ -257,7 +261,7 @@ CASES = [
     ("key-quoted", "port = 443", '"por t" = 443', 21, "por t: no such key"),
     ("key-escape", "port = 443", '"\\u001bp" = 443', 21, "\\x1bp: no such key"),
     ("key-dotted", "port = 443", "port.client = 443", 21, "port: must be a whole"),
-    ("key-table", "port = 443\n", "", 35, "extra: no such key"),
+    ("key-table", "port = 443\n", "", 36, "extra: no such key"),
     ("key-twice", "port = 443", 'port = 443\ntls = "direct"', 23, "not TOML: "),
     ("no-value", "port = 443", "port =", 21, "not TOML: "),
     ("no-quote", '"two"', '"two', 27, "not TOML: "),
@@ -332,7 +336,7 @@ def test_load_is_not_misled_when_text_looks_like_records() -> None:
 
     error = refusal(text)
 
-    assert error.line == 40
+    assert error.line == 41
     assert error.reason == "domain: is there twice (line 4)"
 
 

@@ -2,7 +2,7 @@ import asyncio
 import base64
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -499,6 +499,36 @@ def test_opening_leaves_the_loop_free_when_the_server_wants_many_iterations(
         return n_turns
 
     assert run_clean(main) > 5
+
+
+@pytest.mark.parametrize(
+    ("knows_sasl2", "purpose", "round_trips"),
+    [
+        (True, Purpose.REGISTER, 3),
+        (True, Purpose.LOG_IN, 3),
+        (False, Purpose.REGISTER, 4),
+        (False, Purpose.LOG_IN, 4),
+    ],
+)
+def test_opening_saves_a_round_trip_where_the_session_comes_with_the_login(
+    identity: Identity, *, knows_sasl2: bool, purpose: Purpose, round_trips: int
+) -> None:
+    """TLS; header and first message; response, roster and presence."""
+    route = make_route(scram=("SCRAM-SHA-1",) if knows_sasl2 else ())
+
+    async def main() -> int:
+        part = played_by(lambda: Sasl2Server(accounts={"someone"}))
+        async with (
+            stage(part, identity=identity) as port,
+            CountingProxy(port) as proxy,
+        ):
+            attempt = Attempt(replace(route, sasl2=knows_sasl2), purpose=purpose)
+            opened = await attempt.open(LoopbackDialer(proxy.port))
+            await read_roster(opened)
+            await opened.stream.close()
+            return proxy.round_trips
+
+    assert run_clean(main) == round_trips
 
 
 def test_opening_goes_the_old_way_after_a_server_that_takes_nothing_ahead(

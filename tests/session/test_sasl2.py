@@ -10,12 +10,18 @@ from hypothesis import strategies as st
 
 from coykiosk.contract import Jid
 from coykiosk.session.binding import Bound
-from coykiosk.session.failure import OpeningReason
+from coykiosk.session.failure import OpeningReason, StartOverError
 from coykiosk.session.plan import Plan, Purpose, Registered, SignedIn
 from coykiosk.session.resumption import Resumption
+from coykiosk.session.saslwords import remembering
 from coykiosk.session.wire import ACKS
-from tests.session.conftest import DOMAIN
-from tests.session.pure_server import PureServer, stanza_error
+from tests.session.conftest import DOMAIN, make_route
+from tests.session.pure_server import (
+    PureServer,
+    form_reply,
+    stanza_error,
+    stream_error,
+)
 from tests.session.sasl2_server import (
     BIND,
     BIND2,
@@ -31,7 +37,14 @@ from tests.session.sasl2_server import (
     resumed,
 )
 from tests.session.saying import normalised
-from tests.session.test_negotiate import Talk, converse, make_plan
+from tests.session.test_negotiate import (
+    FORM_TYPE,
+    PLAIN_FIELDS,
+    Talk,
+    converse,
+    form,
+    make_plan,
+)
 from tests.session.test_resumption import lose_session
 
 PLUS = ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1")
@@ -290,25 +303,10 @@ def test_login_never_sends_the_password_when_only_plain_is_offered() -> None:
     assert "auth" not in talk.text
 
 
-def test_login_is_not_begun_in_the_new_way_before_it_is_offered() -> None:
+def test_login_is_not_begun_in_the_new_way_before_it_is_offered_or_known() -> None:
     talk = log_in(Sasl2Server(), make_plan(Purpose.LOG_IN))
 
     assert SASL2 not in talk.flights[0].decode()
-
-
-def test_no_proof_goes_out_before_the_server_has_said_what_it_offers() -> None:
-    """One that keeps its offer to itself may be hiding the better part of it."""
-
-    @dataclass
-    class Silent(Sasl2Server):
-        def _features(self) -> str:
-            return ""
-
-    talk = log_in(Silent(), make_plan(Purpose.LOG_IN))
-
-    assert talk.error is not None
-    assert talk.error.condition == "no-features"
-    assert len(talk.flights) == 1
 
 
 def test_login_waits_for_the_answer_when_the_kind_of_binding_is_not_announced() -> None:
@@ -425,6 +423,210 @@ def test_last_session_may_still_be_had_when_the_login_is_refused() -> None:
 
     assert talk.error is not None
     assert not resumption.is_over
+
+
+# --- where it is known to be offered ------------------------------------------------------
+
+
+def known(
+    purpose: Purpose = Purpose.LOG_IN,
+    scram: tuple[str, ...] = ("SCRAM-SHA-1",),
+    *,
+    is_open: bool = True,
+) -> Plan:
+    return replace(make_plan(purpose, scram=scram, is_open=is_open), knows_sasl2=True)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_login_takes_two_flights_where_sasl2_is_known_to_be_offered(
+    purpose: Purpose,
+) -> None:
+    server = Sasl2Server(accounts={"someone"})
+
+    talk = converse(known(purpose), server)
+
+    assert len(talk.flights) == 2  # and one for TLS before them
+    assert session_of(talk).jid == US
+    assert talk.flights[0].startswith(b"<?xml")
+    assert b"<authenticate " in talk.flights[0]
+    assert b"<presence/>" in talk.flights[1]
+    assert "<auth " not in talk.text
+
+
+def test_session_goes_on_in_two_flights_where_sasl2_is_known_to_be_offered() -> None:
+    resumption = lost()
+    server = Sasl2Server(session="prev", accounts={"someone"})
+
+    talk = converse(replace(known(), resumption=resumption), server)
+
+    assert session_of(talk).resumed is resumption
+    assert len(talk.flights) == 2
+
+
+def test_channel_is_bound_in_two_flights_where_that_is_known_to_be_offered() -> None:
+    server = Sasl2Server(
+        mechanisms=PLUS, sasl2=PLUS, announced=("tls-exporter",), binding=b"E" * 32
+    )
+
+    talk = log_in(server, known(scram=PLUS))
+
+    assert talk.done is not None
+    assert talk.done.channel_bound
+    assert len(talk.flights) == 2
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize(
+    "server",
+    [
+        pytest.param(Sasl2Server(inline=""), id="no more with a session"),
+        pytest.param(
+            Sasl2Server(sasl2=(), on_authenticate=lambda _: " "),
+            id="no more, and it says nothing",
+        ),
+        pytest.param(
+            Sasl2Server(
+                sasl2=(),
+                on_authenticate=lambda _: stream_error("unsupported-stanza-type"),
+            ),
+            id="no more, and it cuts",
+        ),
+    ],
+)
+def test_login_starts_over_where_what_was_known_does_not_hold(
+    purpose: Purpose, server: Sasl2Server
+) -> None:
+    fresh = replace(server, accounts={"someone"}, seen=[])
+
+    with pytest.raises(StartOverError) as caught:
+        converse(known(purpose), fresh)
+
+    assert not caught.value.sasl2
+    assert caught.value.offered == ("SCRAM-SHA-1",)
+    assert not any(text.startswith("<response") for text in fresh.seen)
+
+
+@pytest.mark.parametrize("way", ["new", "old"])
+def test_no_proof_goes_out_before_the_server_has_said_what_it_offers(way: str) -> None:
+    """One that keeps its offer to itself may be hiding the better part of it."""
+
+    @dataclass
+    class Silent(Sasl2Server):
+        def _features(self) -> str:
+            return ""
+
+    plan = replace(known(), knows_sasl2=way == "new")
+
+    talk = log_in(Silent(), plan)
+
+    assert talk.error is not None
+    assert talk.error.condition == "no-features"
+    assert len(talk.flights) == 1
+
+
+def test_login_starts_over_where_a_form_is_wanted_and_the_stream_is_cut() -> None:
+    def on_register(stanza_id: str, text: str) -> str | None:
+        if "type='get'" in text:
+            return None
+        return stanza_error(stanza_id, "not-acceptable")
+
+    server = Sasl2Server(
+        sasl2=(),
+        on_register=on_register,
+        on_authenticate=lambda _: stream_error("unsupported-stanza-type"),
+    )
+
+    with pytest.raises(StartOverError):
+        converse(known(Purpose.REGISTER), server)
+
+    assert server.accounts == set()
+
+
+def test_login_keeps_a_refused_registration_apart_from_what_was_known() -> None:
+    server = Sasl2Server(
+        sasl2=(),
+        on_register=lambda stanza_id, _: stanza_error(stanza_id, "conflict"),
+        on_authenticate=lambda _: stream_error("unsupported-stanza-type"),
+    )
+
+    talk = converse(known(Purpose.REGISTER), server)
+
+    assert talk.error is not None
+    assert talk.error.reason is OpeningReason.REFUSED
+    assert talk.error.condition == "conflict"
+
+
+def test_login_starts_over_when_binding_is_offered_and_was_not_known() -> None:
+    server = Sasl2Server(mechanisms=PLUS, sasl2=PLUS, announced=("tls-exporter",))
+
+    with pytest.raises(StartOverError) as caught:
+        log_in(server, known())
+
+    assert caught.value.sasl2
+    assert set(caught.value.offered) == set(PLUS)
+    assert not any(text.startswith("<response") for text in server.seen)
+
+
+def test_login_waits_for_the_answer_when_its_flag_may_be_wrong() -> None:
+    """It is refused for saying that no binding is offered, and tried once more."""
+    both = PLUS
+    server = Sasl2Server(
+        mechanisms=both,
+        sasl2=both,
+        announced=("tls-server-end-point",),
+    )
+
+    talk = log_in(server, known())
+
+    assert talk.done is not None
+    assert b"<presence/>" not in talk.flights[1]
+
+
+def test_login_is_aborted_when_the_server_wants_a_form_first() -> None:
+    """Some servers answer an unknown name with a challenge like any other."""
+
+    def on_register(stanza_id: str, text: str) -> str | None:
+        if "type='get'" in text:
+            return form_reply(stanza_id, form(FORM_TYPE, PLAIN_FIELDS))
+        if "jabber:x:data" in text:
+            return None
+        return stanza_error(stanza_id, "not-acceptable")
+
+    server = Sasl2Server(on_register=on_register, accounts={"someone"})
+
+    talk = converse(known(Purpose.REGISTER), server)
+
+    assert session_of(talk).jid == US
+    kinds = [text[1:].partition(" ")[0] for text in server.seen]
+    assert kinds.index("abort") < kinds.index("response")
+    assert kinds.count("authenticate") == 2
+
+
+def test_another_mechanism_is_tried_where_the_known_one_is_offered_no_more() -> None:
+    talk = log_in(Sasl2Server(), known(scram=("SCRAM-SHA-512",)))
+
+    assert session_of(talk).jid == US
+    assert talk.text.count("<authenticate ") == 2
+
+
+ROUTE = make_route()
+
+
+def test_what_a_server_offered_is_remembered() -> None:
+    talk = log_in(Sasl2Server(sasl2=("SCRAM-SHA-1", "PLAIN")))
+
+    assert talk.done is not None
+    assert remembering(make_route(scram=()), talk.done.offer) == replace(
+        ROUTE, scram=("PLAIN", "SCRAM-SHA-1"), sasl2=True
+    )
+
+
+@pytest.mark.parametrize("server", [PureServer(), Sasl2Server(inline="")])
+def test_what_a_server_offers_no_more_is_forgotten(server: PureServer) -> None:
+    talk = log_in(server)
+
+    assert talk.done is not None
+    assert remembering(replace(ROUTE, sasl2=True), talk.done.offer) == ROUTE
 
 
 # --- a server that does not keep to it ---------------------------------------------------
@@ -667,6 +869,7 @@ def test_refusal_of_what_was_sent_ahead_is_the_end_of_the_matter() -> None:
 
     assert talk.error is not None
     assert talk.error.condition == "malformed-request"
+    assert talk.text.count("<authenticate ") == 1
 
 
 def test_words_of_a_failure_are_cut() -> None:

@@ -10,13 +10,14 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from coykiosk.contract import Secret
 from coykiosk.errors import UserError
 from coykiosk.ports import IsolationKey
+from coykiosk.register.servers import Route, TlsMode
 from coykiosk.session.certificates import system_authorities
 from coykiosk.session.inbound import Inbound, MessageIn, MessagesTaken
 from coykiosk.session.opening import (
@@ -27,6 +28,7 @@ from coykiosk.session.opening import (
     open_session,
 )
 from coykiosk.session.resumption import Resumption
+from coykiosk.session.saslwords import remembering
 from coykiosk.session.securing import secure
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.wire import stream_header
@@ -50,6 +52,11 @@ class Server:
     offers_sasl2: bool
     refuses_binding: bool
     """It offers channel binding, and does not say that it takes ours: it does not."""
+
+    @property
+    def route(self) -> Route:
+        """The way there, of whose end nothing is known."""
+        return make_route(domain=self.domain, scram=())
 
     @property
     def round_trips(self) -> int:
@@ -106,11 +113,12 @@ async def sign_in(
     port: int | None = None,
     password: str = PASSWORD,
     resumption: Resumption | None = None,
+    route: Route | None = None,
 ) -> Opened:
-    """Sign in, by nothing but what the server says; without a name, register first."""
+    """Sign in, by what the server says or the route does; without a name, register."""
     return await open_session(
         LoopbackDialer(port or server.port),
-        make_route(domain=server.domain, scram=()),
+        route or server.route,
         localpart=name or "s" + os.urandom(6).hex(),
         password=Secret(password),
         purpose=Purpose.LOG_IN if name else Purpose.REGISTER,
@@ -183,6 +191,85 @@ def test_login_takes_as_few_round_trips_as_the_server_allows(server: Server) -> 
     found = run_clean(main)
 
     assert found == [(server.round_trips, server.offers_sasl2)] * 2
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+def test_login_takes_three_round_trips_where_sasl2_was_offered_before(
+    server: Server, *, resumes: bool
+) -> None:
+    """From the first client byte to the roster result, or to the session of before."""
+
+    async def main() -> tuple[int, bool]:
+        opened = await sign_in(server)
+        name, route = opened.jid.localpart, remembering(server.route, opened.offer)
+        if resumes:
+            lost = await lose(Person(opened))
+        else:
+            lost = None
+            await opened.stream.close()
+        async with CountingProxy(server.port) as proxy:
+            again = await sign_in(
+                server, name=name, port=proxy.port, route=route, resumption=lost
+            )
+            if not resumes:
+                await read_roster(again)
+            await again.stream.close()
+            is_same = again.bound.resumed is not None
+            return proxy.round_trips, is_same
+
+    round_trips, is_same = run_clean(main)
+
+    assert is_same is resumes
+    assert round_trips == (3 if server.offers_sasl2 else server.round_trips)
+
+
+def test_registration_and_login_take_three_round_trips_where_the_record_knows_sasl2(
+    ejabberd: Server,
+) -> None:
+    """Where it is wrong, the same is had in the old way, on another connection."""
+    plus = ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1")
+    route = replace(ejabberd.route, scram=plus, sasl2=True)
+
+    async def main() -> tuple[int, bool]:
+        async with CountingProxy(ejabberd.port) as proxy:
+            opened = await sign_in(ejabberd, port=proxy.port, route=route)
+            await read_roster(opened)
+            await opened.stream.close()
+            return proxy.round_trips, opened.bound.acks is not None
+
+    round_trips, used_sasl2 = run_clean(main)
+
+    assert used_sasl2 is ejabberd.offers_sasl2
+    assert round_trips == 3 or not used_sasl2
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("tls", TlsMode)
+def test_prosody_is_reached_although_the_record_is_wrong_about_sasl2(
+    prosody: Prosody, tls: TlsMode, purpose: Purpose
+) -> None:
+    """It cuts whoever says what it does not know."""
+    server = examined(prosody.direct_port, DOMAIN)
+    route = make_route(tls=tls, scram=("SCRAM-SHA-1",))
+
+    async def main() -> Opened:
+        name = ""
+        if purpose is Purpose.LOG_IN:
+            first = await sign_in(server)
+            await first.stream.close()
+            name = first.jid.localpart
+        opened = await sign_in(
+            server,
+            name=name,
+            port=prosody.port(tls),
+            route=replace(route, sasl2=True),
+        )
+        await opened.stream.close()
+        return opened
+
+    opened = run_clean(main)
+
+    assert (opened.bound.acks is not None) is server.offers_sasl2
 
 
 def test_channel_is_bound_where_the_server_says_that_it_can(ejabberd: Server) -> None:
