@@ -214,3 +214,25 @@ def test_reader_gives_the_same_however_the_bytes_are_cut(
 def test_reader_never_fails_in_another_way_than_by_refusing(noise: bytes) -> None:
     read_all([HEAD, noise])
     read_all([noise])
+
+
+@pytest.mark.parametrize(
+    ("limits", "is_taken"), [(POST_AUTH_LIMITS, True), (SMALL, False)]
+)
+def test_reader_weighs_what_was_not_taken_by_the_limits_that_hold_then(
+    limits: Limits, *, is_taken: bool
+) -> None:
+    reader = XmlReader(PRE_AUTH_LIMITS if limits is SMALL else SMALL)
+    reader.feed(HEAD + b"<m/>")
+    reader.next_stanza()
+    reader.feed(b"<m>" + b"x" * 300 + b"</m>")
+
+    reader.set_limits(limits)
+
+    if is_taken:
+        stanza = reader.next_stanza()
+        assert stanza is not None
+        assert stanza.text == "x" * 300
+    else:
+        with pytest.raises(XmlRefusedError, match="too large"):
+            reader.next_stanza()
