@@ -2,9 +2,9 @@
 
 import asyncio
 from dataclasses import dataclass
-from types import TracebackType
 from typing import final
 
+from tests.support.relay import CHUNK_BYTES, Side
 from tests.support.roundtrips import CountingProxy
 
 
@@ -36,18 +36,6 @@ class LongLine(CountingProxy):
         super().__init__(port)
         self._one_way_s = round_trip_s / 2
         self._began_at: float | None = None
-        self._serving: set[asyncio.Task[None]] = set()
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        serving = set(self._serving)
-        await super().__aexit__(kind, error, trace)
-        if serving:
-            await asyncio.wait(serving)  # what was on the way has to arrive
 
     @property
     def trip(self) -> "Trip":
@@ -56,23 +44,8 @@ class LongLine(CountingProxy):
         now = asyncio.get_running_loop().time()
         return Trip(self.round_trips, now - self._began_at)
 
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        try:
-            await super()._serve(reader, writer)
-        finally:
-            self._serving.discard(task)
-
     async def _pump(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        *,
-        is_client: bool,
+        self, side: Side, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         loop = asyncio.get_running_loop()
         on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
@@ -80,7 +53,7 @@ class LongLine(CountingProxy):
         async def take() -> None:
             while True:
                 data = await _read(reader)
-                if is_client and data:
+                if side is Side.CLIENT and data:
                     self._client_spoke_last = True
                     if self._began_at is None:
                         self._began_at = loop.time()
@@ -94,7 +67,7 @@ class LongLine(CountingProxy):
                 await asyncio.sleep(due - loop.time())
                 if not data or writer.is_closing():
                     return
-                if not is_client and self._client_spoke_last:
+                if side is Side.SERVER and self._client_spoke_last:
                     self._client_spoke_last = False
                     self.round_trips += 1
                 writer.write(data)
@@ -110,6 +83,6 @@ class LongLine(CountingProxy):
 async def _read(reader: asyncio.StreamReader) -> bytes:
     """Return the next bytes; b"" once the connection has ended, in whatever way."""
     try:
-        return await reader.read(65536)
+        return await reader.read(CHUNK_BYTES)
     except ConnectionError:
         return b""

@@ -3,12 +3,11 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 
 from tests.session.conftest import Identity
 from tests.session.pure_server import PureServer
-
-Part = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+from tests.support.listener import Listener, Part
 
 
 def tls_context(identity: Identity) -> ssl.SSLContext:
@@ -24,31 +23,9 @@ async def stage(part: Part, *, identity: Identity | None = None) -> AsyncIterato
 
     On leaving, parts that still play are cancelled and waited for.
     """
-    playing: set[asyncio.Task[None]] = set()
-
-    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        playing.add(task)
-        try:
-            with contextlib.suppress(ConnectionError, ssl.SSLError):
-                await part(reader, writer)
-        except asyncio.CancelledError:
-            pass  # the end of the play
-        finally:
-            writer.transport.abort()
-            playing.discard(task)
-
     context = None if identity is None else tls_context(identity)
-    server = await asyncio.start_server(play, "127.0.0.1", 0, ssl=context)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for task in playing:
-            task.cancel()
-        await asyncio.gather(*playing, return_exceptions=True)
-        await server.wait_closed()
+    async with Listener(part, context) as listener:
+        yield listener.port
 
 
 def played_by(make: Callable[[], PureServer]) -> Part:

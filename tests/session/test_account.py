@@ -57,7 +57,7 @@ from coykiosk.vault.profile import Account
 from tests.session.conftest import Prosody
 from tests.session.own_server import OwnServer, own_server
 from tests.support.accounts import loopback_route, open_account
-from tests.support.fault_proxy import FaultProxy, Hold, Side
+from tests.support.fault_proxy import FaultProxy, Hold
 from tests.support.headless import (
     DOMAIN,
     ONION,
@@ -70,6 +70,7 @@ from tests.support.headless import (
     quick_vault,
     run_leaping,
 )
+from tests.support.relay import Side
 
 SERVERS = [make_server()]
 STILL_S = FIRST_CONTACT_DELAY_S[1] + 0.1

@@ -29,7 +29,7 @@ from coykiosk.register.flow import ONION_LIMIT_S
 from coykiosk.register.servers import TlsMode
 from tests.session.conftest import Prosody
 from tests.session.own_server import OTHER_DOMAIN, accounts_in, own_server
-from tests.support.fault_proxy import FaultProxy, Hold, Side
+from tests.support.fault_proxy import FaultProxy, Hold
 from tests.support.headless import (
     DOMAIN,
     ONION,
@@ -43,6 +43,7 @@ from tests.support.headless import (
     quick_vault,
     run_leaping,
 )
+from tests.support.relay import Side
 
 pytestmark = pytest.mark.network
 

@@ -38,7 +38,7 @@ from tests.session.people import (
     sitting,
     until_with_time,
 )
-from tests.support.fault_proxy import FaultProxy, Hold, Side
+from tests.support.fault_proxy import FaultProxy, Hold
 from tests.support.headless import (
     DOMAIN,
     WORDS,
@@ -48,6 +48,7 @@ from tests.support.headless import (
     quick_vault,
     run_leaping,
 )
+from tests.support.relay import Side
 
 pytestmark = pytest.mark.network
 

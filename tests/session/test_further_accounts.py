@@ -30,7 +30,7 @@ from coykiosk.errors import ErrorCode
 from coykiosk.otr import PrivateKey
 from tests.session.conftest import Prosody
 from tests.session.people import STILL_S, create, records_in, sitting
-from tests.support.fault_proxy import FaultProxy, Hold, Side
+from tests.support.fault_proxy import FaultProxy, Hold
 from tests.support.headless import (
     WORDS,
     Person,
@@ -38,6 +38,7 @@ from tests.support.headless import (
     leap,
     run_leaping,
 )
+from tests.support.relay import Side
 
 pytestmark = pytest.mark.network
 

@@ -41,7 +41,7 @@ from coykiosk.vault.profile import Account, Profile
 from coykiosk.vault.store import VaultStore
 from tests.session.conftest import Prosody
 from tests.session.own_server import accounts_in
-from tests.support.fault_proxy import FaultProxy, Hold, Side
+from tests.support.fault_proxy import FaultProxy, Hold
 from tests.support.headless import (
     DOMAIN,
     ONION,
@@ -54,6 +54,7 @@ from tests.support.headless import (
     quick_vault,
     run_leaping,
 )
+from tests.support.relay import Side
 
 pytestmark = pytest.mark.network
 

@@ -43,7 +43,7 @@ from tests.session.conftest import (
     make_identity,
     make_route,
 )
-from tests.session.hostile import Part, played_by, silent, stage
+from tests.session.hostile import played_by, silent, stage
 from tests.session.pure_server import PureServer
 from tests.support.dns_server import Answerer, DnsServer, serving, zone
 from tests.support.headless import (
@@ -56,6 +56,7 @@ from tests.support.headless import (
     quick_vault,
     run_leaping,
 )
+from tests.support.listener import Part
 
 ONION = "chillingguw3yu2rmrkqsog4554egiry6fmy264l5wblyadds3c2lnyd.onion"
 A, B, C = "a.example", "b.example", "c.example"

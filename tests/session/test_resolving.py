@@ -23,7 +23,7 @@ from coykiosk.register.records import Registration, Route, TlsMode
 from coykiosk.session.resolvers import RESOLVERS, Resolver
 from coykiosk.session.resolving import ANSWER_LIMIT_S, find_ways
 from tests.session.conftest import Identity, make_identity
-from tests.session.hostile import Part, stage
+from tests.session.hostile import stage
 from tests.support.chance import seeded
 from tests.support.dns_server import (
     LIES,
@@ -35,6 +35,7 @@ from tests.support.dns_server import (
     zone,
 )
 from tests.support.headless import LoopbackWays, leap, run_leaping
+from tests.support.listener import Part
 
 T = TypeVar("T")
 

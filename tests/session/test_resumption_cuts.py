@@ -41,7 +41,6 @@ from tests.session.ejabberd import PLAIN, Ejabberd, start_ejabberd
 from tests.session.own_server import OwnServer, own_server
 from tests.session.puzzling import PICTURE
 from tests.support.cutting_proxy import Cut, CuttingProxy
-from tests.support.fault_proxy import Side
 from tests.support.headless import (
     ONION,
     LoopbackTor,
@@ -52,6 +51,7 @@ from tests.support.headless import (
     make_server,
     run_leaping,
 )
+from tests.support.relay import Side
 
 pytestmark = pytest.mark.network
 
@@ -228,7 +228,7 @@ def chat_while_it_is_cut(place: Place, seed: int, *, lingers: bool) -> None:
             helpers = [group.create_task(each.come_back()) for each in people]
             for n in range(N_ROUNDS):
                 for each in people:
-                    each.proxy.cut = some_cut(chance, lingers=lingers)
+                    each.proxy.next_cut = some_cut(chance, lingers=lingers)
                 for _ in range(chance.randrange(1, 5)):
                     chance.choice(people).say(f"{n}-" + "x" * chance.randrange(100))
                     await asyncio.sleep(chance.choice([0, 0.01]))
@@ -265,15 +265,15 @@ def test_every_text_arrives_once_through_ejabberd_too(
             alice, bob = people
             helper = group.create_task(alice.come_back())
             for n in range(N_ROUNDS):
-                alice.proxy.cut = some_cut(chance, lingers=lingers)
+                alice.proxy.next_cut = some_cut(chance, lingers=lingers)
                 for _ in range(chance.randrange(1, 5)):
                     alice.say(f"{n}-" + "x" * chance.randrange(100))
                     await asyncio.sleep(chance.choice([0, 0.01]))
                 await arrived(*people)
-            alice.proxy.cut = None
+            alice.proxy.next_cut = None
             helper.cancel()
             await eventually(lambda: alice.is_online)
-            bob.proxy.cut = Cut(Side.SERVER, 0, lingers)
+            bob.proxy.next_cut = Cut(Side.SERVER, 0, lingers)
             for n in range(3):
                 alice.say(f"kept-{n}")
             await is_offline(bob)
@@ -297,7 +297,7 @@ async def is_online(someone: Someone) -> None:
 
 async def cut_off(someone: Someone, text: str) -> None:
     """Say something that gets no further than the network."""
-    someone.proxy.cut = Cut(Side.CLIENT, 0)
+    someone.proxy.next_cut = Cut(Side.CLIENT, 0)
     someone.say(text)
     await is_offline(someone)
 
@@ -330,7 +330,7 @@ def test_new_session_begins_when_the_server_was_restarted(
         async with own_server(tmp_path) as server, two(server) as (alice, bob):
             # The server's word that it has the text, or the text itself, is lost.
             side = Side.SERVER if text_arrives else Side.CLIENT
-            alice.proxy.cut = Cut(side, 0)
+            alice.proxy.next_cut = Cut(side, 0)
             alice.say("who knows")
             await is_offline(alice)
             if text_arrives:
@@ -406,7 +406,7 @@ def test_session_goes_on_at_a_server_that_believes_it_was_never_gone(
 ) -> None:
     async def main() -> None:
         async with two(prosody) as (alice, bob):
-            alice.proxy.cut = Cut(Side.SERVER, 0, lingers=True)
+            alice.proxy.next_cut = Cut(Side.SERVER, 0, lingers=True)
             bob.say("into the void")
             await is_offline(alice)
             bob.say("more of it")

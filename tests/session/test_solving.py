@@ -24,7 +24,7 @@ from coykiosk.register.servers import Registration
 from tests.picture.making_png import png
 from tests.session.conftest import Identity as Certificate
 from tests.session.conftest import make_identity
-from tests.session.hostile import Part, played_by, silent, stage
+from tests.session.hostile import played_by, silent, stage
 from tests.session.pure_server import PureServer
 from tests.session.puzzling import (
     ANSWER,
@@ -44,6 +44,7 @@ from tests.support.headless import (
     make_server,
     run_leaping,
 )
+from tests.support.listener import Part
 
 RECORD = make_server(register=Registration.CAPTCHA)
 

@@ -7,11 +7,10 @@ the news of the cut is lost, and what it has to say is said to nobody.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
-from tests.support.fault_proxy import Side
+from tests.support.relay import CHUNK_BYTES, Pump, Relay, Side
 
 
 @dataclass
@@ -25,7 +24,7 @@ class Cut:
     """Whether the server hears nothing of it."""
 
 
-class CuttingProxy:
+class CuttingProxy(Relay):
     """Forwards one port to another, and cuts where it is told to.
 
     Args:
@@ -33,69 +32,22 @@ class CuttingProxy:
     """
 
     def __init__(self, port: int) -> None:
-        self.target = port
-        self.cut: Cut | None = None
+        super().__init__(port)
+        self.next_cut: Cut | None = None
         self.n_cuts = 0
-        self._server: asyncio.Server | None = None
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._serving: set[asyncio.Task[None]] = set()
 
-    @property
-    def port(self) -> int:
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        assert isinstance(port, int)
-        return port
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        await asyncio.gather(*self._serving)
-        await self._server.wait_closed()
-
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        try:
-            above_reader, above = await asyncio.open_connection(
-                "127.0.0.1", self.target
-            )
-            self._writers |= {writer, above}
-            joined = _Connection(self, client=writer, server=above)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(joined.pump(Side.CLIENT, reader, above))
-                group.create_task(joined.pump(Side.SERVER, above_reader, writer))
-            above.transport.abort()
-            self._writers -= {writer, above}
-        except ConnectionError:
-            pass  # the server is not there, which the client will notice
-        finally:
-            writer.transport.abort()
-            self._serving.discard(task)
+    def _join(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> Pump:
+        return _Connection(self, client=client, server=server).pump
 
     def is_cut_by(self, side: Side, data: bytes) -> Cut | None:
         """Count bytes; tell if a connection ends with them, and before how many."""
-        cut = self.cut
+        cut = self.next_cut
         if cut is None or cut.side is not side:
             return None
         if len(data) <= cut.n_bytes:
             cut.n_bytes -= len(data)
             return None
-        self.cut = None
+        self.next_cut = None
         self.n_cuts += 1
         return cut
 
@@ -119,8 +71,8 @@ class _Connection:
     async def pump(
         self, side: Side, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        try:
-            while data := await reader.read(65536):
+        with suppress(ConnectionError):
+            while data := await reader.read(CHUNK_BYTES):
                 if self._is_cut:
                     continue  # said to nobody
                 cut = self._proxy.is_cut_by(side, data)
@@ -129,11 +81,8 @@ class _Connection:
                 else:
                     writer.write(data)
                     await writer.drain()
-        except ConnectionError:
-            pass
-        finally:
-            if not self._lingers:
-                writer.close()
+        if not self._lingers:
+            writer.close()
 
     def _end(self, cut: Cut, writer: asyncio.StreamWriter, last: bytes) -> None:
         self._is_cut, self._lingers = True, cut.lingers

@@ -18,6 +18,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from tests.support.listener import Listener
+
 Answerer = Callable[[dns.message.Message], Iterable[bytes]]
 """From a question to the chunks that are written; an empty one says nothing."""
 
@@ -187,29 +189,6 @@ async def serving(
     server: DnsServer, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[DnsServer]:
     """Run a server until the end of the block; its `port` is set."""
-    playing: set[asyncio.Task[None]] = set()
-
-    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        playing.add(task)
-        gone = (ConnectionError, ssl.SSLError, asyncio.IncompleteReadError)
-        try:
-            with contextlib.suppress(*gone):
-                await server.play(reader, writer)
-        except asyncio.CancelledError:
-            pass  # the end of the play
-        finally:
-            writer.transport.abort()
-            playing.discard(task)
-
-    listening = await asyncio.start_server(play, "127.0.0.1", 0, ssl=context)
-    server.port = listening.sockets[0].getsockname()[1]
-    try:
+    async with Listener(server.play, context) as listener:
+        server.port = listener.port
         yield server
-    finally:
-        listening.close()
-        for task in playing:
-            task.cancel()
-        await asyncio.gather(*playing, return_exceptions=True)
-        await listening.wait_closed()

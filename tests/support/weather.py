@@ -14,7 +14,7 @@ from typing import Protocol
 
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import IsolationKey, Stream
-from tests.support.fault_proxy import Side
+from tests.support.relay import Side
 
 
 class Fault(Enum):

@@ -7,11 +7,9 @@ alters or repeats some. Each connection draws its own weather.
 
 import asyncio
 import random
-import socket
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
-from tests.support.fault_proxy import Side
+from tests.support.relay import CHUNK_BYTES, Pump, Relay, Side
 from tests.support.weather import Fault, Weather
 
 if TYPE_CHECKING:
@@ -41,7 +39,7 @@ def draw_quick_weather(chance: random.Random) -> Weather:
     )
 
 
-class WeatherProxy:
+class WeatherProxy(Relay):
     """Forwards one port to another, through weather.
 
     Args:
@@ -49,68 +47,20 @@ class WeatherProxy:
     """
 
     def __init__(self, port: int) -> None:
-        self.target = port
+        super().__init__(port)
         self.forecast: Callable[[], Weather] = lambda: FAIR
         self.n_faults = 0
-        self._server: asyncio.Server | None = None
-        self._serving: set[asyncio.Task[None]] = set()
 
-    @property
-    def port(self) -> int:
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
-        assert isinstance(port, int)
-        return port
+    def _join(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> Pump:
+        weather = self.forecast()
+        lanes = {side: _Lane(self, weather, side) for side in Side}
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        return self
+        async def pump(
+            side: Side, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        ) -> None:
+            await lanes[side].pump(reader, writer)
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        assert self._server is not None
-        self._server.close()
-        self.cut()
-        await asyncio.gather(*self._serving, return_exceptions=True)
-        await self._server.wait_closed()
-
-    def cut(self) -> None:
-        """End every connection, as a cable does that is pulled."""
-        for task in self._serving:
-            task.cancel()
-
-    async def _serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._serving.add(task)
-        above: asyncio.StreamWriter | None = None
-        try:
-            above_reader, above = await asyncio.open_connection(
-                "127.0.0.1", self.target
-            )
-            for each in (writer, above):
-                each.get_extra_info("socket").setsockopt(
-                    socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-                )
-            weather = self.forecast()
-            async with asyncio.TaskGroup() as group:
-                group.create_task(_Lane(self, weather, Side.CLIENT).pump(reader, above))
-                group.create_task(
-                    _Lane(self, weather, Side.SERVER).pump(above_reader, writer)
-                )
-        except (ConnectionError, ExceptionGroup, asyncio.CancelledError):
-            pass  # a connection that ended; whoever is at its ends will notice
-        finally:
-            for end in (writer, above):
-                if end is not None:
-                    end.transport.abort()
-            self._serving.discard(task)
+        return pump
 
 
 class _Lane:
@@ -125,7 +75,7 @@ class _Lane:
     async def pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        while data := await reader.read(65536):
+        while data := await reader.read(CHUNK_BYTES):
             await asyncio.sleep(self._weather.latency_s)
             for piece in self._pieces(data):
                 writer.write(await self._through(piece, writer))
