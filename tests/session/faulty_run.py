@@ -16,7 +16,6 @@ from OpenSSL import SSL
 
 from coykiosk.contract import (
     AccountOffline,
-    AccountOnline,
     ChatChanged,
     ChatPhase,
     Event,
@@ -24,7 +23,6 @@ from coykiosk.contract import (
     MessageAccepted,
     MessageReceived,
     MessageState,
-    MessageStateChanged,
     Protection,
     Secret,
 )
@@ -34,6 +32,15 @@ from coykiosk.vault.profile import Account
 from tests.otr.wiring import recorded_key
 from tests.session.conftest import DOMAIN, ONION
 from tests.session.keeping_server import Connection, KeepingServer
+from tests.session.talking import (
+    MAX_LAST_WORDS,
+    MAY_BE_LOST,
+    UNSETTLED,
+    assert_nothing_comes_twice,
+    ends_online,
+    fates_in,
+    texts_in,
+)
 from tests.session.test_stream import JumpingLoop
 from tests.support.chance import seeded
 from tests.support.headless import make_server
@@ -52,10 +59,6 @@ TAGS: Final = {"alice": 0x101, "bob": 0x102}
 NOON: Final = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 CALM_LIMIT_S: Final = 4 * 3600.0
 """Of simulated time: when the weather is fair, everything is settled by then."""
-UNSETTLED: Final = {MessageState.WAITING, MessageState.SENDING}
-MAY_BE_LOST: Final = {MessageState.UNCERTAIN, MessageState.FAILED}
-MAX_LAST_WORDS: Final = 4
-"""Keys that do not fit any more may cost the first words, and show by that."""
 LAST_WORDS_TAKE_S: Final = 60.0
 
 
@@ -114,17 +117,12 @@ class Somebody:
 
     @property
     def heard(self) -> list[str]:
-        return [event.text for event in self.of(MessageReceived)]
+        return texts_in(event for _, event in self.events)
 
     @property
     def fates(self) -> list[MessageState]:
         """How each text stands, in the order in which they were said."""
-        fates = {e.message_id: e.state for e in self.of(MessageAccepted)}
-        for event in self.of(MessageStateChanged):
-            before = fates[event.message_id]
-            assert (before, event.state) in TURNS, (before, event.state)
-            fates[event.message_id] = event.state
-        return list(fates.values())
+        return fates_in(event for _, event in self.events)
 
     def lost_by(self, server: KeepingServer) -> set[str]:
         """Return the texts of which a stanza was lost after the server took it.
@@ -142,9 +140,7 @@ class Somebody:
 
     @property
     def is_online(self) -> bool:
-        turns = (AccountOnline, AccountOffline)
-        last = next((e for _, e in reversed(self.events) if isinstance(e, turns)), None)
-        return isinstance(last, AccountOnline)
+        return ends_online(event for _, event in self.events)
 
     @property
     def phase(self) -> ChatPhase | None:
@@ -154,19 +150,6 @@ class Somebody:
     @property
     def is_settled(self) -> bool:
         return self.is_online and not UNSETTLED & set(self.fates)
-
-
-TURNS: Final = {
-    (MessageState.WAITING, MessageState.SENDING),
-    (MessageState.WAITING, MessageState.FAILED),
-    (MessageState.SENDING, MessageState.SENT),
-    (MessageState.SENDING, MessageState.UNCERTAIN),
-    (MessageState.SENDING, MessageState.FAILED),
-    (MessageState.SENT, MessageState.UNCERTAIN),
-    (MessageState.SENT, MessageState.FAILED),
-    (MessageState.UNCERTAIN, MessageState.FAILED),
-}
-"""What a person may be told of a text, one after the other."""
 
 
 def without_frames(event: Event) -> Event:
@@ -294,8 +277,7 @@ class Run:
         alice, bob = self.people
         for speaker, listener in ((alice, bob), (bob, alice)):
             heard = listener.heard
-            assert len(set(heard)) == len(heard), "a text came twice"
-            assert is_in_order(heard, speaker.said), "texts came in another order"
+            assert_nothing_comes_twice(heard, speaker.said)
             fates = speaker.fates
             assert len(fates) == len(speaker.said)
             assert not UNSETTLED & set(fates)
@@ -310,11 +292,6 @@ class Run:
             private = {event.protection for event in listener.of(MessageReceived)}
             assert private == {Protection.PRIVATE}
             assert len(set(speaker.ways.keys)) == len(speaker.ways.keys)
-
-
-def is_in_order(part: list[str], whole: list[str]) -> bool:
-    rest = iter(whole)
-    return all(each in rest for each in part)
 
 
 async def whole_run(run: Run) -> None:

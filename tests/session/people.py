@@ -1,7 +1,7 @@
 """People in front of real sessions, on a real server, who meet and talk."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,7 @@ from coykiosk.contract import (
 from coykiosk.register.servers import TlsMode
 from coykiosk.session.account import FIRST_CONTACT_DELAY_S
 from coykiosk.session.opening import OpeningError, OpeningReason, Purpose
-from coykiosk.vault.profile import Account
+from coykiosk.vault.profile import Account, Profile
 from tests.support.accounts import loopback_route, open_account
 from tests.support.headless import (
     DOMAIN,
@@ -71,6 +71,11 @@ async def introduce(alice: Person, bob: Person) -> None:
     b = bob.of(AccountOnline)[-1].account
     leap(STILL_S)
     alice.submit(OpenChat(alice.me, b))
+    await accept(alice, bob)
+
+
+async def accept(alice: Person, bob: Person) -> None:
+    """Have one accept what the other has asked, until their chat is encrypted."""
     asked = await bob.until(ContactAsked)
     bob.submit(AcceptContact(bob.me, asked.contact))
     await phase(alice, ChatPhase.ENCRYPTED)
@@ -98,6 +103,16 @@ def records_in(path: Path) -> list[Account]:
     profile = vault.unlock(Secret(WORDS))
     vault.close()
     return list(profile.accounts)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[Profile]:
+    """Open a closed vault, to be changed before it is closed again."""
+    vault = quick_vault(path)
+    profile = vault.unlock(Secret(WORDS))
+    yield profile
+    vault.save(profile)
+    vault.close()
 
 
 async def is_let_in(port: int, localpart: str, password: bytes) -> bool:

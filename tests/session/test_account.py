@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from coykiosk.contract import (
     ChatPhase,
     Connect,
     ContactAsked,
-    CreateAccount,
     Event,
     Failed,
     Jid,
@@ -39,7 +38,7 @@ from coykiosk.contract import (
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.register.servers import TlsMode
 from coykiosk.session import account
-from coykiosk.session.account import FIRST_CONTACT_DELAY_S, AccountSession
+from coykiosk.session.account import AccountSession
 from coykiosk.session.backoff import BACKOFF_CAP_S, RECONNECT_DELAY_S
 from coykiosk.session.inbound import (
     Inbound,
@@ -54,8 +53,10 @@ from coykiosk.session.signing_in import OPENING_LIMIT_S
 from coykiosk.session.strangers import MAX_STRANGERS
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
+from tests.session import people
 from tests.session.conftest import Prosody
 from tests.session.own_server import OwnServer, own_server
+from tests.session.people import STILL_S, create, introduce, phase, unlock
 from tests.support.accounts import loopback_route, open_account
 from tests.support.fault_proxy import FaultProxy, Hold
 from tests.support.headless import (
@@ -73,34 +74,13 @@ from tests.support.headless import (
 from tests.support.relay import Side
 
 SERVERS = [make_server()]
-STILL_S = FIRST_CONTACT_DELAY_S[1] + 0.1
-"""After so long a new account speaks."""
 
 
-@asynccontextmanager
-async def sitting(
-    prosody: Prosody | OwnServer, path: Path | None = None
-) -> AsyncIterator[tuple[Person, LoopbackTor]]:
-    port = prosody.port if isinstance(prosody, OwnServer) else prosody.direct_port
-    tor = LoopbackTor({ONION: port})
-    vault = None if path is None else quick_vault(path)
-    async with headless(SERVERS, tor, vault=vault) as person:
-        yield person, tor
-
-
-async def create(person: Person, passphrase: str | None = None) -> Jid:
-    secret = None if passphrase is None else Secret(passphrase)
-    person.submit(CreateAccount(secret))
-    return (await person.until(AccountOnline)).account
-
-
-async def unlock(person: Person) -> Jid:
-    person.submit(UnlockVault(Secret(WORDS)))
-    return (await person.until(AccountOnline)).account
-
-
-async def phase(person: Person, wanted: ChatPhase) -> ChatChanged:
-    return await person.until(ChatChanged, lambda e: e.phase is wanted)
+def sitting(
+    server: Prosody | OwnServer, path: Path | None = None
+) -> AbstractAsyncContextManager[tuple[Person, LoopbackTor]]:
+    port = server.port if isinstance(server, OwnServer) else server.direct_port
+    return people.sitting(port, path)
 
 
 async def let_run(n_turns: int = 20) -> None:
@@ -111,12 +91,7 @@ async def let_run(n_turns: int = 20) -> None:
 async def meet(alice: Person, bob: Person) -> tuple[Jid, Jid]:
     """Make two accounts, and an encrypted chat between them."""
     a, b = await create(alice), await create(bob)
-    leap(STILL_S)
-    alice.submit(OpenChat(alice.me, b))
-    await bob.until(ContactAsked)
-    bob.submit(AcceptContact(bob.me, a))
-    await phase(alice, ChatPhase.ENCRYPTED)
-    await phase(bob, ChatPhase.ENCRYPTED)
+    await introduce(alice, bob)
     return a, b
 
 
@@ -248,14 +223,8 @@ def test_encryption_that_has_ended_can_be_asked_for_again(
 async def introduced(alice: Person, bob: Person) -> tuple[Jid, Jid]:
     """As `meet`, but the second account is there already."""
     a = await create(alice)
-    b = bob.of(AccountOnline)[-1].account
-    leap(STILL_S)
-    alice.submit(OpenChat(alice.me, b))
-    await bob.until(ContactAsked)
-    bob.submit(AcceptContact(bob.me, a))
-    await phase(alice, ChatPhase.ENCRYPTED)
-    await phase(bob, ChatPhase.ENCRYPTED)
-    return a, b
+    await introduce(alice, bob)
+    return a, bob.of(AccountOnline)[-1].account
 
 
 @pytest.mark.network

@@ -26,12 +26,18 @@ from coykiosk.onion.daemon import TorDaemon
 from coykiosk.ports import Tor
 from coykiosk.register.servers import load_servers
 from coykiosk.session.account import FIRST_CONTACT_DELAY_S
-from tests.session.test_faults_on_sockets import Talker, check, have_last_words
+from tests.session.talking import (
+    Talker,
+    assert_nothing_is_lost_without_a_word,
+    have_last_words,
+)
 from tests.support.headless import LoopbackTor, headless, leap, run_leaping
 from tests.support.practice_network import SharedPracticeNetwork
 from tests.support.weather_proxy import WeatherProxy
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(240)]
+
+Someone = Talker[WeatherProxy]
 
 LIMIT_S = 90.0
 """Real seconds in which a tor has found its way into the network."""
@@ -45,14 +51,14 @@ async def patiently(is_so: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def talker(network: SharedPracticeNetwork, tor: Tor) -> AsyncIterator[Talker]:
+async def talker(network: SharedPracticeNetwork, tor: Tor) -> AsyncIterator[Someone]:
     servers = load_servers(network.servers_toml, name="practice")
     async with headless(servers, tor) as person:
         person.submit(CreateAccount(None))
         await patiently(lambda: person.of(AccountOnline))
         jid = person.of(AccountOnline)[-1].account
         nowhere = WeatherProxy(0)
-        yield Talker(person, nowhere, LoopbackTor({}), jid)
+        yield Talker(person, LoopbackTor({}), nowhere, jid)
 
 
 def test_texts_wait_and_arrive_when_tor_is_killed_and_started_again(
@@ -83,7 +89,7 @@ def test_texts_wait_and_arrive_when_tor_is_killed_and_started_again(
             alice.person.submit(Connect())
             await patiently(lambda: alice.is_online)
             await have_last_words(alice, bob, about="the new tor")
-            check(alice, bob)
+            assert_nothing_is_lost_without_a_word(alice, bob)
             assert offline.error.code is ErrorCode.TOR_STOPPED
             assert before == {MessageState.WAITING}
             for speaker, listener in ((alice, bob), (bob, alice)):
@@ -101,7 +107,7 @@ def kill_tor(daemon: TorDaemon) -> None:
     os.kill(tor.own._process.pid, signal.SIGKILL)
 
 
-async def become_private(alice: Talker, bob: Talker) -> None:
+async def become_private(alice: Someone, bob: Someone) -> None:
     alice.contact, bob.contact = bob.jid, alice.jid
     leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
     alice.person.submit(OpenChat(alice.person.me, bob.jid))

@@ -32,7 +32,7 @@ from coykiosk.onion.daemon import TorDaemon
 from coykiosk.ports import Circuit, IsolationKey
 from coykiosk.register.servers import Server, TlsMode
 from tests.session.conftest import Prosody
-from tests.session.test_account import STILL_S
+from tests.session.people import STILL_S
 from tests.session.test_resolving_on_tor import Net, Watched, honest
 from tests.support.dns_server import failing
 from tests.support.headless import Person, headless, leap, make_server

@@ -20,6 +20,7 @@ from coykiosk.session.xmlreader import XmlReader
 from tests.session.conftest import DOMAIN
 from tests.session.counting_server import Connection, CountingServer
 from tests.session.pure_server import PureServer, stream_error
+from tests.session.talking import is_in_order
 from tests.session.test_negotiate import Talk, converse, make_plan
 from tests.support.chance import seeded
 
@@ -520,11 +521,6 @@ class World:
             old.carry_up(size)
         elif old is not None:
             old.far.lose()
-
-
-def is_in_order(part: list[str], whole: list[str]) -> bool:
-    rest = iter(whole)
-    return all(each in rest for each in part)
 
 
 @given(st.lists(STEP, max_size=80))

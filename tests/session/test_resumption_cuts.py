@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from coykiosk.contract import (
-    AcceptContact,
     AccountOffline,
     AccountOnline,
     ChatChanged,
@@ -23,28 +23,23 @@ from coykiosk.contract import (
     Connect,
     ContactAsked,
     CreateAccount,
-    Jid,
-    MessageAccepted,
-    MessageReceived,
     MessageState,
-    MessageStateChanged,
     OpenChat,
     Quit,
-    SendMessage,
 )
 from coykiosk.errors import ErrorCode
 from coykiosk.session import resumption
-from coykiosk.session.account import FIRST_CONTACT_DELAY_S
 from coykiosk.session.asking import AWAY_FIRST_S
 from tests.session.conftest import DOMAIN, Prosody
 from tests.session.ejabberd import PLAIN, Ejabberd, start_ejabberd
 from tests.session.own_server import OwnServer, own_server
+from tests.session.people import STILL_S, accept
 from tests.session.puzzling import PICTURE
+from tests.session.talking import TURNS, UNSETTLED, Talker, Turns
 from tests.support.cutting_proxy import Cut, CuttingProxy
 from tests.support.headless import (
     ONION,
     LoopbackTor,
-    Person,
     eventually,
     headless,
     leap,
@@ -56,7 +51,6 @@ from tests.support.relay import Side
 pytestmark = pytest.mark.network
 
 N_ROUNDS = 25
-STATES = {MessageState.SENT, MessageState.UNCERTAIN, MessageState.FAILED}
 
 
 @pytest.fixture(scope="module")
@@ -65,34 +59,14 @@ def ejabberd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ejabberd]:
 
 
 @dataclass
-class Someone:
-    """One of the two, and the network between them and the server."""
+class Someone(Talker[CuttingProxy]):
+    """One of the two, whose chat goes on as if nothing were the matter."""
 
-    person: Person
-    tor: LoopbackTor
-    proxy: CuttingProxy
-    jid: Jid
-    contact: Jid = field(init=False)
     n_before: int = field(default=0, init=False)
     """So many events came before the chat was encrypted."""
-    said: list[str] = field(default_factory=list)
 
-    def say(self, text: str) -> None:
-        self.said.append(text)
-        self.person.submit(SendMessage(self.person.me, self.contact, text))
-
-    @property
-    def heard(self) -> list[str]:
-        return [event.text for event in self.person.of(MessageReceived)]
-
-    @property
-    def fates(self) -> list[MessageState]:
-        """How each text stands, in the order in which they were said."""
-        fates = {e.message_id: e.state for e in self.person.of(MessageAccepted)}
-        for event in self.person.of(MessageStateChanged):
-            assert fates[event.message_id] not in STATES, "told twice how it ended"
-            fates[event.message_id] = event.state
-        return list(fates.values())
+    turns: ClassVar[Turns] = frozenset(turn for turn in TURNS if turn[0] in UNSETTLED)
+    """What was told once is not taken back."""
 
     @property
     def phases(self) -> set[ChatPhase]:
@@ -113,25 +87,6 @@ class Someone:
             for before, event in pairwise(turns)
             if isinstance(event, AccountOffline) and isinstance(before, AccountOffline)
         ]
-
-    @property
-    def is_online(self) -> bool:
-        online = [
-            isinstance(event, AccountOnline)
-            for event in self.person.events
-            if isinstance(event, AccountOnline | AccountOffline)
-        ]
-        return online[-1]
-
-    async def come_back(self) -> None:
-        """Want to be online, whenever it turns out that one is not."""
-        n_seen = 0
-        while True:
-            n_offline = len(self.person.of(AccountOffline))
-            if n_offline > n_seen:
-                n_seen = n_offline
-                self.person.submit(Connect())
-            await asyncio.sleep(0.002)
 
 
 Place = Prosody | OwnServer | Ejabberd
@@ -154,20 +109,16 @@ async def two(at: Place) -> AsyncIterator[tuple[Someone, Someone]]:
     """Two people in an encrypted chat."""
     async with someone(at) as alice, someone(at) as bob:
         alice.contact, bob.contact = bob.jid, alice.jid
-        leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
-        alice.person.submit(OpenChat(alice.person.me, bob.jid))
+        leap(STILL_S)
+        alice.person.submit(OpenChat(alice.jid, bob.jid))
         # A server may tell a new account its address before others can reach it.
         await eventually(
             lambda: bob.person.of(ContactAsked) or ChatPhase.AWAY in alice.phases
         )
         if not bob.person.of(ContactAsked):
             leap(AWAY_FIRST_S * 1.5)
-            await bob.person.until(ContactAsked)
-        bob.person.submit(AcceptContact(bob.person.me, alice.jid))
+        await accept(alice.person, bob.person)
         for each in (alice, bob):
-            await each.person.until(
-                ChatChanged, lambda e: e.phase is ChatPhase.ENCRYPTED
-            )
             each.n_before = len(each.person.events)
         await resumable(alice, bob)
         yield alice, bob
@@ -185,8 +136,7 @@ def is_all_there(one: Someone, other: Someone) -> Callable[[], bool]:
         return (
             len(one.heard) >= len(other.said)
             and len(other.heard) >= len(one.said)
-            and not {MessageState.WAITING, MessageState.SENDING}
-            & {*one.fates, *other.fates}
+            and not UNSETTLED & {*one.fates, *other.fates}
         )
 
     return is_so
@@ -393,8 +343,8 @@ def test_no_ghost_stays_when_one_quits_after_the_session_went_on(
             bob.person.commands.put_nowait(Quit())
             await bob.person.ended()
             async with someone(prosody) as carol:
-                leap(FIRST_CONTACT_DELAY_S[1] + 0.1)
-                carol.person.submit(OpenChat(carol.person.me, bob.jid))
+                leap(STILL_S)
+                carol.person.submit(OpenChat(carol.jid, bob.jid))
                 stored = offline / f"{bob.jid.localpart}.list"
                 await eventually(stored.exists)
 
