@@ -1,6 +1,8 @@
 """Leaving an account for good: burnt at its server, or forgotten here alone."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ from coykiosk.vault.disk import LockedFile
 from coykiosk.vault.profile import Account
 from tests.session.conftest import Prosody
 from tests.session.people import (
+    changing,
     content_of,
     create,
     introduce,
@@ -36,6 +39,7 @@ from tests.session.people import (
     phase,
     records_in,
     sitting,
+    unlock,
     until_with_time,
 )
 from tests.support.fault_proxy import FaultProxy, Hold
@@ -45,7 +49,6 @@ from tests.support.headless import (
     LoopbackTor,
     Person,
     eventually,
-    quick_vault,
     run_leaping,
 )
 from tests.support.relay import Side
@@ -79,6 +82,31 @@ def hold_next(proxy: FaultProxy, tor: LoopbackTor, hold: Hold) -> None:
     tor.ways.open = dial_and_hold  # type: ignore[method-assign]  # for one call
 
 
+@asynccontextmanager
+async def owner(
+    port: int, path: Path | None = None
+) -> AsyncIterator[tuple[Person, LoopbackTor, Jid]]:
+    """Seat a person who has just made an account, and keeps it if there is a path."""
+    async with sitting(port, path) as (person, tor):
+        jid = await create(person, None if path is None else WORDS)
+        yield person, tor, jid
+
+
+@asynccontextmanager
+async def burning(
+    prosody: Prosody, hold: Hold, path: Path | None = None
+) -> AsyncIterator[tuple[Person, LoopbackTor, FaultProxy]]:
+    """Seat a person whose account is being burnt, and has been held at a flight."""
+    async with (
+        FaultProxy(prosody.direct_port) as proxy,
+        owner(proxy.port, path) as (person, tor, jid),
+    ):
+        hold_next(proxy, tor, hold)
+        person.submit(BurnAccount(jid))
+        await proxy.reached.wait()
+        yield person, tor, proxy
+
+
 async def failure(person: Person) -> tuple[ErrorCode, type[Command] | None]:
     failed = await person.until(Failed)
     return failed.error.code, failed.during
@@ -91,8 +119,7 @@ def test_burnt_account_is_gone_at_the_server_and_in_the_vault(
     prosody: Prosody, path: Path
 ) -> None:
     async def main() -> None:
-        async with sitting(prosody.direct_port, path) as (person, _):
-            jid = await create(person, WORDS)
+        async with owner(prosody.direct_port, path) as (person, _, jid):
             password = records_of(person, path)[0].password.reveal()
             assert await is_let_in(prosody.direct_port, jid.localpart, password)
             event = await burn(person)
@@ -156,14 +183,8 @@ def test_burning_that_got_no_answer_is_looked_into_by_signing_in(
     prosody: Prosody, hold: Hold, *, is_cut: bool
 ) -> None:
     async def main() -> None:
-        async with (
-            FaultProxy(prosody.direct_port) as proxy,
-            sitting(proxy.port) as (person, tor),
-        ):
-            jid = await create(person)
-            hold_next(proxy, tor, hold)
-            person.submit(BurnAccount(jid))
-            await proxy.reached.wait()
+        async with burning(prosody, hold) as (person, tor, proxy):
+            jid = person.of(AccountOnline)[-1].account
             # Held at the proxy: whatever passed has arrived.
             if hold is ANSWER:
                 await eventually(lambda: not prosody.has_account(jid.localpart))
@@ -188,8 +209,7 @@ def test_refused_burning_leaves_the_account_as_it_was(
     monkeypatch.setattr(requests, "remove_account", refused)
 
     async def main() -> None:
-        async with sitting(prosody.direct_port, path) as (person, _):
-            jid = await create(person, WORDS)
+        async with owner(prosody.direct_port, path) as (person, _, jid):
             person.submit(BurnAccount(jid))
             failed = await person.until(Failed)
             assert failed.error.code is ErrorCode.BURN_REFUSED
@@ -208,8 +228,7 @@ def test_burning_without_a_way_to_the_server_says_that_it_was_not_asked(
     prosody: Prosody, path: Path
 ) -> None:
     async def main() -> None:
-        async with sitting(prosody.direct_port, path) as (person, tor):
-            jid = await create(person, WORDS)
+        async with owner(prosody.direct_port, path) as (person, tor, jid):
             tor.ways.is_down = True
             person.submit(BurnAccount(jid))
             assert await failure(person) == (ErrorCode.BURN_NOT_ASKED, BurnAccount)
@@ -226,14 +245,7 @@ def test_burning_whose_end_cannot_be_looked_into_is_unsure(
     prosody: Prosody, path: Path
 ) -> None:
     async def main() -> None:
-        async with (
-            FaultProxy(prosody.direct_port) as proxy,
-            sitting(proxy.port, path) as (person, tor),
-        ):
-            jid = await create(person, WORDS)
-            hold_next(proxy, tor, ANSWER)
-            person.submit(BurnAccount(jid))
-            await proxy.reached.wait()
+        async with burning(prosody, ANSWER, path) as (person, tor, proxy):
             tor.ways.is_down = True
             proxy.cut()
             assert await failure(person) == (ErrorCode.BURN_UNSURE, BurnAccount)
@@ -252,11 +264,8 @@ def test_account_that_its_server_does_not_know_is_not_called_burnt(
     async def main() -> None:
         async with sitting(prosody.direct_port, path) as (person, _):
             await create(person, WORDS)
-        vault = quick_vault(path)
-        profile = vault.unlock(Secret(WORDS))
-        profile.accounts[0].password = Secret("another")
-        vault.save(profile)
-        vault.close()
+        with changing(path) as profile:
+            profile.accounts[0].password = Secret("another")
         async with sitting(prosody.direct_port, path) as (person, _):
             person.submit(UnlockVault(Secret(WORDS)))
             jid = (await person.until(AccountOffline)).account
@@ -276,8 +285,7 @@ def test_server_that_never_answers_is_not_asked_for_ever(
     monkeypatch.setattr(farewell, "BURN_LIMIT_S", 0.0)
 
     async def main() -> None:
-        async with sitting(prosody.direct_port) as (person, tor):
-            jid = await create(person)
+        async with owner(prosody.direct_port) as (person, tor, jid):
             monkeypatch.setattr(
                 requests, "remove_account", lambda: requests.block([jid])
             )
@@ -291,8 +299,7 @@ def test_server_that_never_answers_is_not_asked_for_ever(
 
 def test_burning_ends_with_tor(prosody: Prosody) -> None:
     async def main() -> None:
-        async with sitting(prosody.direct_port) as (person, tor):
-            jid = await create(person)
+        async with owner(prosody.direct_port) as (person, tor, jid):
             tor.die()
             await person.until(AccountOffline)
             person.submit(BurnAccount(jid))
@@ -306,8 +313,7 @@ def test_quit_while_an_account_is_being_burnt_ends_all(
     prosody: Prosody, *, n_turns: int
 ) -> None:
     async def main() -> None:
-        async with sitting(prosody.direct_port) as (person, _):
-            jid = await create(person)
+        async with owner(prosody.direct_port) as (person, _, jid):
             person.submit(BurnAccount(jid))
             for _ in range(n_turns):
                 await asyncio.sleep(0)
@@ -319,8 +325,7 @@ def test_quit_while_an_account_is_being_burnt_ends_all(
 
 def test_account_is_burnt_once_however_often_that_is_wanted(prosody: Prosody) -> None:
     async def main() -> None:
-        async with sitting(prosody.direct_port) as (person, tor):
-            jid = await create(person)
+        async with owner(prosody.direct_port) as (person, tor, jid):
             person.submit(BurnAccount(jid), ForgetAccount(jid), BurnAccount(jid))
             await person.until(AccountForgotten)
             person.submit(BurnAccount(jid))
@@ -339,8 +344,7 @@ def test_forgotten_account_stays_at_the_server_and_nowhere_else(
     prosody: Prosody, path: Path
 ) -> None:
     async def main() -> None:
-        async with sitting(prosody.direct_port, path) as (person, tor):
-            jid = await create(person, WORDS)
+        async with owner(prosody.direct_port, path) as (person, tor, jid):
             person.submit(ForgetAccount(jid))
             event = await person.until(AccountForgotten)
             assert event == AccountForgotten(
@@ -362,8 +366,7 @@ def test_forgotten_account_is_out_of_an_older_vault_too(
         async with sitting(prosody.direct_port, path) as (person, _):
             await create(person, WORDS)
         async with sitting(prosody.direct_port, path) as (person, _):
-            person.submit(UnlockVault(Secret(WORDS)))
-            jid = (await person.until(AccountOnline)).account
+            jid = await unlock(person)
             person.submit(ForgetAccount(jid))
             assert not (await person.until(AccountForgotten)).vault_exists
         assert content_of(path) is None
@@ -375,8 +378,7 @@ def test_account_is_forgotten_while_it_waits_for_its_server(
     prosody: Prosody, path: Path
 ) -> None:
     async def main() -> None:
-        async with sitting(prosody.direct_port, path) as (person, tor):
-            jid = await create(person, WORDS)
+        async with owner(prosody.direct_port, path) as (person, tor, jid):
             tor.ways.is_down = True
             tor.ways.tear()
             await person.until(AccountOffline)
@@ -419,11 +421,8 @@ def two_in_a_vault(prosody: Prosody, tmp_path: Path) -> tuple[Path, list[Jid]]:
 
     jids = run_leaping(main)
     other = records_in(paths[1])
-    vault = quick_vault(paths[0])
-    profile = vault.unlock(Secret(WORDS))
-    profile.accounts += other
-    vault.save(profile)
-    vault.close()
+    with changing(paths[0]) as profile:
+        profile.accounts += other
     return paths[0], jids
 
 
@@ -457,8 +456,7 @@ def test_vault_that_cannot_be_removed_is_told(
         raise PermissionError(13, "no")
 
     async def main() -> None:
-        async with sitting(prosody.direct_port, path) as (person, _):
-            jid = await create(person, WORDS)
+        async with owner(prosody.direct_port, path) as (person, _, jid):
             monkeypatch.setattr(LockedFile, "remove", refuse)
             person.submit(ForgetAccount(jid))
             event = await person.until(AccountForgotten)
@@ -470,8 +468,7 @@ def test_vault_that_cannot_be_removed_is_told(
 
 def test_tor_is_left_running_for_the_next_account(prosody: Prosody) -> None:
     async def main() -> LoopbackTor:
-        async with sitting(prosody.direct_port) as (person, tor):
-            jid = await create(person)
+        async with owner(prosody.direct_port) as (person, tor, jid):
             person.submit(ForgetAccount(jid))
             await person.until(AccountForgotten)
             assert tor.n_stops == 0
