@@ -4,69 +4,27 @@ import asyncio
 import os
 import signal
 from collections.abc import Coroutine, Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from coykiosk.contract import Event, TorProgress, TorReady, TorStopped
 from coykiosk.errors import ErrorCode, UserError
-from coykiosk.onion.daemon import TorDaemon
-from coykiosk.onion.dialer import SocksStream
-from coykiosk.onion.scratch import Scratch
-from coykiosk.ports import IsolationKey
 from coykiosk.practice.tornet import PrivateTorNetwork
+from tests.onion.echo_net import Client, echo_network, fresh
+from tests.support.shared_net import SharedNet
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(240)]
 
-T = TypeVar("T")
 
-BOOT_LIMIT_S = 120.0
-LIMIT_S = 60.0
-PORT = 5222
+class Net(SharedNet):
+    """The network, with its onion published."""
 
-
-class Net:
-    """The network, an echo server behind its onion, and one loop for all of it."""
-
-    def __init__(self) -> None:
-        self.runner = asyncio.Runner()
-        self.run(self._start(), BOOT_LIMIT_S)
-
-    def run(self, work: Coroutine[Any, Any, T], limit_s: float = LIMIT_S) -> T:
-        async def bounded() -> T:
-            async with asyncio.timeout(limit_s):
-                return await work
-
-        return self.runner.run(bounded())
-
-    def close(self) -> None:
-        self.run(self._stop())
-        self.runner.close()
+    tornet: PrivateTorNetwork
 
     async def _start(self) -> None:
-        self.server = await asyncio.start_server(_echo, "127.0.0.1", 0)
-        port = self.server.sockets[0].getsockname()[1]
-        self.scratch = await Scratch.create()
-        self.tornet = PrivateTorNetwork({PORT: f"127.0.0.1:{port}"})
-        try:
-            await self.tornet.start(self.scratch, lambda _: None)
-            await self.tornet.wait_onion_published()
-        except BaseException:
-            await self._stop()
-            raise
-
-    async def _stop(self) -> None:
-        await self.tornet.stop()
-        await self.scratch.close()
-        self.server.close()
-
-
-async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-    await writer.wait_closed()
+        self.tornet, _ = await self._stack.enter_async_context(echo_network())
+        await self.tornet.wait_onion_published()
 
 
 @pytest.fixture(scope="module")
@@ -76,42 +34,9 @@ def net() -> Iterator[Net]:
     made.close()
 
 
-class Client:
-    """A tor of our own on that network."""
-
-    def __init__(self, net: Net) -> None:
-        self.events: list[Event] = []
-        self.host = net.tornet.onion_host
-        self.daemon = TorDaemon(
-            self.events.append, os.environ, extra_torrc=net.tornet.client_torrc
-        )
-
-    async def start(self, guard_state: str = "") -> None:
-        await self.daemon.start(guard_state=guard_state)
-        await self.daemon.wait_ready()
-
-    async def dial(self, key: IsolationKey, first_bytes: bytes = b"") -> SocksStream:
-        return await self.daemon.dialer.open(
-            self.host, PORT, isolation_key=key, first_bytes=first_bytes
-        )
-
-    async def guard(self) -> str:
-        """Open a stream, return its circuit's first relay, close it again."""
-        key = fresh()
-        stream = await self.dial(key)
-        circuit = await self.daemon.circuit(key)
-        await stream.close()
-        assert circuit is not None
-        return circuit.hops[0].fingerprint
-
-
-def fresh() -> IsolationKey:
-    return IsolationKey.fresh(os.urandom)
-
-
 def test_dialer_reaches_an_onion_and_first_bytes_arrive(net: Net) -> None:
     async def main() -> tuple[bytes, bytes, list[Event]]:
-        client = Client(net)
+        client = Client(net.tornet)
         await client.start()
         try:
             stream = await client.dial(fresh(), b"early")
@@ -133,22 +58,22 @@ def test_dialer_reaches_an_onion_and_first_bytes_arrive(net: Net) -> None:
 
 def test_two_keys_never_share_a_circuit_and_one_key_does(net: Net) -> None:
     async def main() -> tuple[Any, ...]:
-        client = Client(net)
+        client = Client(net.tornet)
         await client.start()
         try:
             mine, yours, unused = fresh(), fresh(), fresh()
             streams = [await client.dial(k) for k in (mine, yours, mine)]
-            status = await client.daemon._tor.control.circuit_status()  # type: ignore[union-attr]  # it is started
+            rows = await client.circuit_rows()
             seen = [await client.daemon.circuit(k) for k in (mine, yours, unused)]
             for stream in streams:
                 await stream.close()
         finally:
             await client.daemon.stop()
-        return mine, yours, status, seen
+        return mine, yours, rows, seen
 
-    mine, yours, status, (circuit_1, circuit_2, circuit_3) = net.run(main())
+    mine, yours, rows, (circuit_1, circuit_2, circuit_3) = net.run(main())
 
-    joined = [row for row in status.splitlines() if "HS_STATE=HSCR_JOINED" in row]
+    joined = [row for row in rows if "HS_STATE=HSCR_JOINED" in row]
     assert sum(mine.user in row for row in joined) == 1
     assert sum(yours.user in row for row in joined) == 1
     assert not any(mine.user in row and yours.user in row for row in joined)
@@ -161,7 +86,7 @@ def test_two_keys_never_share_a_circuit_and_one_key_does(net: Net) -> None:
 
 def test_unknown_onion_is_said_to_be_unreachable(net: Net) -> None:
     async def main() -> UserError:
-        client = Client(net)
+        client = Client(net.tornet)
         await client.start()
         client.host = "a" * 55 + "d.onion"
         try:
@@ -179,7 +104,7 @@ def test_unknown_onion_is_said_to_be_unreachable(net: Net) -> None:
 
 def test_reads_end_when_tor_is_killed_and_nothing_goes_out_after(net: Net) -> None:
     async def main() -> tuple[list[ErrorCode], list[Event]]:
-        client = Client(net)
+        client = Client(net.tornet)
         await client.start()
         codes: list[ErrorCode] = []
 
@@ -191,13 +116,10 @@ def test_reads_end_when_tor_is_killed_and_nothing_goes_out_after(net: Net) -> No
         try:
             stream = await client.dial(fresh(), b"x")
             await stream.read()
-            tor = client.daemon._tor
-            assert tor is not None
-            assert tor.own is not None
             async with asyncio.TaskGroup() as group:
                 group.create_task(expect(stream.read()))
                 await asyncio.sleep(0)
-                os.kill(tor.own._process.pid, signal.SIGKILL)
+                os.kill(client.pid, signal.SIGKILL)
             await expect(client.dial(fresh()))
             await expect(client.daemon.wait_ready())
             await stream.close()
@@ -214,10 +136,10 @@ def test_reads_end_when_tor_is_killed_and_nothing_goes_out_after(net: Net) -> No
 
 def test_guard_is_the_same_in_the_next_session_when_it_is_kept(net: Net) -> None:
     async def session(guard_state: str) -> tuple[str, str]:
-        client = Client(net)
+        client = Client(net.tornet)
         await client.start(guard_state)
         try:
-            guard = await client.guard()
+            guard = await client.first_hop()
         finally:
             await client.daemon.stop()
         return guard, client.daemon.guard_state()

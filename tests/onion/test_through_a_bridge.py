@@ -4,82 +4,37 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from coykiosk.contract import Event, Failed, TorProgress, TorReady, TorStopped
 from coykiosk.errors import ErrorCode, UserError
-from coykiosk.onion.daemon import TorDaemon
-from coykiosk.onion.scratch import Scratch
-from coykiosk.ports import IsolationKey
 from coykiosk.practice.tornet import PrivateTorNetwork
+from tests.onion.echo_net import Client, echo_network, fresh
 from tests.support.obfs4_bridge import Obfs4Bridge, blocked, start_bridge
+from tests.support.shared_net import SharedNet
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(240)]
 
-T = TypeVar("T")
 
-BOOT_LIMIT_S = 150.0
-LIMIT_S = 60.0
-PORT = 5222
+class Net(SharedNet):
+    """The network, and a bridge into it."""
 
-
-class Net:
-    """The network, a bridge into it, an echo behind an onion, and one loop."""
-
+    tornet: PrivateTorNetwork
     bridge: Obfs4Bridge
 
-    def __init__(self) -> None:
-        self.runner = asyncio.Runner()
-        self.run(self._start(), BOOT_LIMIT_S)
-
-    def run(self, work: Coroutine[Any, Any, T], limit_s: float = LIMIT_S) -> T:
-        async def bounded() -> T:
-            async with asyncio.timeout(limit_s):
-                return await work
-
-        return self.runner.run(bounded())
-
-    def close(self) -> None:
-        self.run(self._stop())
-        self.runner.close()
-
     async def _start(self) -> None:
-        self.server = await asyncio.start_server(_echo, "127.0.0.1", 0)
-        port = self.server.sockets[0].getsockname()[1]
-        self.scratch = await Scratch.create()
-        self.tornet = PrivateTorNetwork({PORT: f"127.0.0.1:{port}"})
-        try:
-            await self.tornet.start(self.scratch, lambda _: None)
-            async with asyncio.TaskGroup() as group:
-                bridge = group.create_task(
-                    start_bridge(
-                        self.scratch, self.tornet.client_torrc, self.scratch.path
-                    )
-                )
-                group.create_task(self.tornet.wait_onion_published())
-            self.bridge = bridge.result()
-        except BaseException:
-            await self._stop()
-            raise
-
-    async def _stop(self) -> None:
-        if hasattr(self, "bridge"):
-            await self.bridge.stop()
-        await self.tornet.stop()
-        await self.scratch.close()
-        self.server.close()
-
-
-async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-    await writer.wait_closed()
+        self.tornet, scratch = await self._stack.enter_async_context(echo_network())
+        async with asyncio.TaskGroup() as group:
+            bridge = group.create_task(
+                start_bridge(scratch, self.tornet.client_torrc, scratch.path)
+            )
+            group.create_task(self.tornet.wait_onion_published())
+        self.bridge = bridge.result()
+        self._stack.push_async_callback(self.bridge.stop)
 
 
 @pytest.fixture(scope="module")
@@ -89,56 +44,10 @@ def net() -> Iterator[Net]:
     made.close()
 
 
-class Client:
-    """A tor of our own on that network."""
-
-    def __init__(self, net: Net, torrc: tuple[str, ...] | None = None) -> None:
-        self.events: list[Event] = []
-        self.news = asyncio.Event()
-        self.host = net.tornet.onion_host
-        self.daemon = TorDaemon(
-            self._publish,
-            os.environ,
-            extra_torrc=torrc or net.tornet.client_torrc,
-        )
-
-    def _publish(self, event: Event) -> None:
-        self.events.append(event)
-        self.news.set()
-
-    async def until(self, kind: type[T]) -> T:
-        while not any(isinstance(event, kind) for event in self.events):
-            self.news.clear()
-            await self.news.wait()
-        return next(event for event in self.events if isinstance(event, kind))
-
-    async def first_hop(self) -> str:
-        """Talk with the onion and return the first relay of that connection."""
-        key = IsolationKey.fresh(os.urandom)
-        stream = await self.daemon.dialer.open(
-            self.host, PORT, isolation_key=key, first_bytes=b"hello"
-        )
-        assert await stream.read() == b"hello"
-        circuit = await self.daemon.circuit(key)
-        await stream.close()
-        assert circuit is not None
-        return circuit.hops[0].fingerprint
-
-    async def first_hops(self) -> set[str]:
-        """The first relays of all circuits that tor has."""
-        tor = self.daemon._tor
-        assert tor is not None
-        rows = (await tor.control.circuit_status()).splitlines()
-        built = [row.split()[2] for row in rows if row.split()[1] == "BUILT"]
-        return {path[1:41] for path in built}
-
-    @property
-    def pid(self) -> int:
-        tor = self.daemon._tor
-        assert tor is not None
-        assert tor.own is not None
-        pid: int = tor.own._process.pid
-        return pid
+async def first_hops(client: Client) -> set[str]:
+    """The first relays of all circuits that tor has."""
+    rows = [row.split() for row in await client.circuit_rows()]
+    return {row[2][1:41] for row in rows if row[1] == "BUILT"}
 
 
 def children_of(pid: int) -> list[int]:
@@ -170,15 +79,14 @@ async def eventually(is_so: Callable[[], bool]) -> None:
 
 def test_tor_reaches_an_onion_through_the_bridge_and_nothing_else(net: Net) -> None:
     async def main() -> tuple[Any, ...]:
-        client = Client(net)
+        client = Client(net.tornet)
         lines = client.daemon.check_bridges(f"\nBridge {net.bridge.line}\n")
         await client.daemon.use_bridges(lines)
         before = list(client.events)
         try:
-            await client.daemon.start(guard_state="")
-            await client.daemon.wait_ready()
+            await client.start()
             hop = await client.first_hop()
-            hops = await client.first_hops()
+            hops = await first_hops(client)
         finally:
             await client.daemon.stop()
         return before, hop, hops, client.events
@@ -195,11 +103,9 @@ def test_tor_reaches_an_onion_through_the_bridge_and_nothing_else(net: Net) -> N
 
 def test_tor_is_started_anew_when_bridges_are_given_and_taken_away(net: Net) -> None:
     async def main() -> tuple[Any, ...]:
-        client = Client(net)
-        await client.daemon.start(guard_state="")
-        await client.daemon.wait_ready()
-        key = IsolationKey.fresh(os.urandom)
-        stream = await client.daemon.dialer.open(client.host, PORT, isolation_key=key)
+        client = Client(net.tornet)
+        await client.start()
+        stream = await client.dial(fresh())
         try:
             waiting = asyncio.get_running_loop().create_task(stream.read())
             await asyncio.sleep(0)
@@ -231,7 +137,7 @@ def test_transport_dies_with_tor_and_knows_nothing_of_us(
     monkeypatch.setenv("COYKIOSK_TEST_MARK", "told")
 
     async def main() -> tuple[list[int], bytes, str]:
-        client = Client(net)
+        client = Client(net.tornet)
         await client.daemon.use_bridges((net.bridge.line,))
         await client.daemon.start(guard_state="")
         try:
@@ -269,7 +175,7 @@ def test_person_is_told_when_the_bridge_does_not_answer(
             line = line.replace(line.split()[1], f"127.0.0.1:{port}")
 
         async def main() -> list[Event]:
-            client = Client(net)
+            client = Client(net.tornet)
             await client.daemon.use_bridges(client.daemon.check_bridges(line))
             await client.daemon.start(guard_state="")
             try:
@@ -301,7 +207,7 @@ def test_person_is_told_that_tor_is_blocked_and_bridges_lead_around_it(
     async def main() -> tuple[Failed, str, list[Event]]:
         censor = await asyncio.start_server(swallow, "127.0.0.1", 0)
         port = censor.sockets[0].getsockname()[1]
-        client = Client(net, blocked(net.tornet.client_torrc, port))
+        client = Client(net.tornet, blocked(net.tornet.client_torrc, port))
         await client.daemon.start(guard_state="")
         try:
             failed = await client.until(Failed)

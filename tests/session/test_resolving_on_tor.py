@@ -6,21 +6,17 @@ real and on this machine. The exits of the network lead here and nowhere else.
 
 import asyncio
 import os
-import ssl
-from collections.abc import Coroutine, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import dns.rcode
 import pytest
 
 from coykiosk.contract import Secret
 from coykiosk.onion.daemon import TorDaemon
-from coykiosk.onion.scratch import Scratch
 from coykiosk.ports import Dialer, IsolationKey, Stream
-from coykiosk.practice.tornet import PrivateTorNetwork
 from coykiosk.register.records import TlsMode
 from coykiosk.session.opening import Opened, OpeningError, Purpose, Trust
 from coykiosk.session.reaching import reach
@@ -28,6 +24,7 @@ from coykiosk.session.resolvers import Resolver
 from coykiosk.session.resolving import ANSWER_LIMIT_S, find_ways
 from coykiosk.session.world import World
 from tests.session.conftest import DOMAIN, Prosody, make_route
+from tests.session.hostile import tls_context
 from tests.support.dns_server import (
     LIES,
     Answerer,
@@ -38,12 +35,12 @@ from tests.support.dns_server import (
     zone,
 )
 from tests.support.headless import LeapingLoop, leap
+from tests.support.shared_net import SharedNet, tor_network
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(240)]
 
 T = TypeVar("T")
 
-BOOT_LIMIT_S = 120.0
 LIMIT_S = 120.0
 NAMED = "door.practice.example"
 """Leads to this machine: the exits have nobody to ask for a name."""
@@ -72,64 +69,41 @@ class Watched:
         )
 
 
-class Net:
-    """The network with all its servers, a tor of ours on it, and one loop."""
+class Net(SharedNet):
+    """The network with all its servers, and a tor of ours on it."""
 
     def __init__(self, prosody: Prosody) -> None:
         self.onion_dns = DnsServer(silent)
         self.exit_dns = DnsServer(silent)
-        self._stack = AsyncExitStack()
-        self._runner = asyncio.Runner(loop_factory=LeapingLoop)
-        self.run(self._start(prosody), BOOT_LIMIT_S)
+        self._prosody = prosody
+        super().__init__(LeapingLoop, limit_s=LIMIT_S)
 
-    def run(self, work: Coroutine[Any, Any, T], limit_s: float = LIMIT_S) -> T:
-        async def bounded() -> T:
-            async with asyncio.timeout(limit_s):
-                return await work
-
-        return self._runner.run(bounded())
-
-    def close(self) -> None:
-        self.run(self._stack.aclose())
-        self._runner.close()
-
-    async def _start(self, prosody: Prosody) -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(
-            prosody.identity.certificate_file, prosody.identity.key_file
+    async def _start(self) -> None:
+        prosody, enter = self._prosody, self._stack.enter_async_context
+        context = tls_context(prosody.identity)
+        await enter(serving(self.onion_dns, context))
+        await enter(serving(self.exit_dns))
+        ports = {
+            853: self.onion_dns.port,
+            5222: prosody.starttls_port,
+            5223: prosody.direct_port,
+        }
+        tornet, _ = await enter(tor_network(ports))
+        await tornet.wait_onion_published()
+        self.onion = tornet.onion_host
+        self.tor = TorDaemon(
+            lambda _: None,
+            {"PATH": os.defpath},
+            extra_torrc=(
+                *tornet.client_torrc,
+                # The short descriptors have no room for exits to one machine.
+                "UseMicrodescriptors 0",
+                f"MapAddress {NAMED} 127.0.0.1",
+            ),
         )
-        try:
-            await self._stack.enter_async_context(serving(self.onion_dns, context))
-            await self._stack.enter_async_context(serving(self.exit_dns))
-            scratch = await Scratch.create()
-            self._stack.push_async_callback(scratch.close)
-            tornet = PrivateTorNetwork(
-                {
-                    853: f"127.0.0.1:{self.onion_dns.port}",
-                    5222: f"127.0.0.1:{prosody.starttls_port}",
-                    5223: f"127.0.0.1:{prosody.direct_port}",
-                }
-            )
-            self._stack.push_async_callback(tornet.stop)
-            await tornet.start(scratch, lambda _: None)
-            await tornet.wait_onion_published()
-            self.onion = tornet.onion_host
-            self.tor = TorDaemon(
-                lambda _: None,
-                {"PATH": os.defpath},
-                extra_torrc=(
-                    *tornet.client_torrc,
-                    # The short descriptors have no room for exits to one machine.
-                    "UseMicrodescriptors 0",
-                    f"MapAddress {NAMED} 127.0.0.1",
-                ),
-            )
-            self._stack.push_async_callback(self.tor.stop)
-            await self.tor.start(guard_state="")
-            await self.tor.wait_ready()
-        except BaseException:
-            await self._stack.aclose()
-            raise
+        self._stack.push_async_callback(self.tor.stop)
+        await self.tor.start(guard_state="")
+        await self.tor.wait_ready()
 
     @property
     def resolvers(self) -> tuple[Resolver, ...]:
