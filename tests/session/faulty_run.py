@@ -24,13 +24,13 @@ from coykiosk.contract import (
     MessageReceived,
     MessageState,
     Protection,
-    Secret,
 )
 from coykiosk.session.account import AccountSession
 from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 from tests.otr.wiring import recorded_key
-from tests.session.conftest import DOMAIN, ONION
+from tests.session.conftest import DOMAIN
+from tests.session.idle import make_record
 from tests.session.keeping_server import Connection, KeepingServer
 from tests.session.talking import (
     MAX_LAST_WORDS,
@@ -93,19 +93,12 @@ class Somebody:
         )
 
     def _record(self, peer: str) -> Account:
-        return Account(
-            localpart=self.name,
-            domain=DOMAIN,
-            password=Secret("of " + self.name),
-            pending=False,
-            host=ONION,
-            port=5222,
-            tls="direct",
-            spki=(),
-            otr_key=Secret(recorded_key(self.name).to_bytes()),
+        return make_record(
+            self.name,
+            password=b"of " + self.name.encode(),
+            otr_key=recorded_key(self.name).to_bytes(),
             instance_tag=TAGS[self.name],
             known={str(self.contact): (recorded_key(peer).public.fingerprint,)},
-            created=NOON,
         )
 
     def say(self, text: str) -> None:

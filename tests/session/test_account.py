@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -51,10 +50,9 @@ from coykiosk.session.opening import Opened, Purpose
 from coykiosk.session.sending import GOODBYE_LIMIT_S
 from coykiosk.session.signing_in import OPENING_LIMIT_S
 from coykiosk.session.strangers import MAX_STRANGERS
-from coykiosk.session.world import World
-from coykiosk.vault.profile import Account
 from tests.session import people
 from tests.session.conftest import Prosody
+from tests.session.idle import idle_world, make_record
 from tests.session.own_server import OwnServer, own_server
 from tests.session.people import STILL_S, create, introduce, phase, unlock
 from tests.support.accounts import loopback_route, open_account
@@ -347,31 +345,8 @@ def make_session() -> tuple[AccountSession, list[Event]]:
     """An account that is not connected, and what it publishes."""
     events: list[Event] = []
 
-    async def never(_: object) -> None:
-        raise AssertionError
-
-    world = World(
-        tor=LoopbackTor({}),
-        random_bytes=os.urandom,
-        now=lambda: 0.0,
-        wall_clock=lambda: datetime.now(UTC),
-        run_blocking=never,  # type: ignore[arg-type]  # nothing here takes its time
-        publish=events.append,
-    )
-    record = Account(
-        localpart="quiet",
-        domain=DOMAIN,
-        password=Secret("pa55"),
-        pending=False,
-        host=ONION,
-        port=5222,
-        tls="direct",
-        spki=(),
-        otr_key=Secret(KEY.to_bytes()),
-        instance_tag=0x100,
-        known={},
-        created=datetime(2026, 1, 2, tzinfo=UTC),
-    )
+    world = idle_world(publish=events.append)
+    record = make_record("quiet", otr_key=KEY.to_bytes())
     [route] = make_server().routes()
     session = AccountSession(
         record, route=route, world=world, kept=False, save=lambda: None

@@ -1,23 +1,20 @@
 """Many chats of one account: what happens in one is no work for all the others."""
 
 import asyncio
-import os
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 
 from coykiosk import otr
-from coykiosk.contract import ChatChanged, ChatPhase, Event, Jid, Secret
+from coykiosk.contract import ChatChanged, ChatPhase, Event, Jid
 from coykiosk.session.asking import AWAY_FIRST_S
 from coykiosk.session.chats import Chats
 from coykiosk.session.conversation import Conversation, SendOtr
 from coykiosk.session.inbound import MessageError, MessageIn, MessagesTaken
-from coykiosk.session.world import World
-from coykiosk.vault.profile import Account
+from tests.session.idle import idle_world, make_record
 from tests.session.test_account import let_run
-from tests.support.headless import DOMAIN, ONION, LoopbackTor, leap, run_leaping
+from tests.support.headless import DOMAIN, leap, run_leaping
 
 N_CHATS = 300
 KEY = otr.PrivateKey.generate()
@@ -36,24 +33,13 @@ class Desk:
         self.events: list[Event] = []
         self.sent: list[object] = []
         self.now = asyncio.get_running_loop().time
-        self.chats = Chats(record(), account=US, world=self._world(), save=lambda: None)
+        record = make_record(otr_key=KEY.to_bytes(), instance_tag=0x101)
+        world = idle_world(now=self.now, publish=self.events.append)
+        self.chats = Chats(record, account=US, world=world, save=lambda: None)
         for number in range(n_chats):
             self.chats.open(contact(number))
         self.chats.went_online(
             self.sent.append, ask_not_before=self.now() + ASK_NOT_BEFORE_S
-        )
-
-    def _world(self) -> World:
-        async def never(_: object) -> None:
-            raise AssertionError
-
-        return World(
-            tor=LoopbackTor({}),
-            random_bytes=os.urandom,
-            now=self.now,
-            wall_clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
-            run_blocking=never,  # type: ignore[arg-type]  # nothing here takes its time
-            publish=self.events.append,
         )
 
     @property
@@ -71,23 +57,6 @@ class Desk:
         self.chats.receive(
             MessageIn(sender, "hello", "id", delayed=False, is_copy=False)
         )
-
-
-def record() -> Account:
-    return Account(
-        localpart="someone",
-        domain=DOMAIN,
-        password=Secret("a" * 24),
-        pending=False,
-        host=ONION,
-        port=5222,
-        tls="direct",
-        spki=(),
-        otr_key=Secret(KEY.to_bytes()),
-        instance_tag=0x101,
-        known={},
-        created=datetime(2026, 1, 2, tzinfo=UTC),
-    )
 
 
 def count(monkeypatch: pytest.MonkeyPatch, name: str) -> Counter[str]:

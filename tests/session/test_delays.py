@@ -6,13 +6,12 @@ than four standard deviations of what is counted: hardly any seed would fail.
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 
 from coykiosk import otr
-from coykiosk.contract import AccountOffline, Event, Jid, Secret
+from coykiosk.contract import AccountOffline, Event, Jid
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import IsolationKey, RandomBytes
 from coykiosk.register.identity import Identity
@@ -24,10 +23,10 @@ from coykiosk.session.keeping import Keeping
 from coykiosk.session.opening import Opened
 from coykiosk.session.pulse import DeadError, Pulse
 from coykiosk.session.world import World
-from coykiosk.vault.profile import Account
+from tests.session.idle import idle_world, make_record
 from tests.support.accounts import loopback_route
 from tests.support.chance import seeded
-from tests.support.headless import DOMAIN, ONION, LoopbackTor, eventually
+from tests.support.headless import DOMAIN, eventually
 
 N_DRAWS = 4_000
 TOLERANCE = 0.035
@@ -39,34 +38,11 @@ LOST = UserError(ErrorCode.CONNECTION_LOST, server=DOMAIN)
 def world(
     random_bytes: RandomBytes, publish: Callable[[Event], None] = lambda _: None
 ) -> World:
-    async def never(_: object) -> None:
-        raise AssertionError
-
-    return World(
-        tor=LoopbackTor({}),
-        random_bytes=random_bytes,
-        now=lambda: NOW,
-        wall_clock=lambda: datetime(2026, 1, 2, tzinfo=UTC),
-        run_blocking=never,  # type: ignore[arg-type]  # nothing here takes its time
-        publish=publish,
-    )
+    return idle_world(random_bytes=random_bytes, now=lambda: NOW, publish=publish)
 
 
 def account(world: World) -> AccountSession:
-    record = Account(
-        localpart="someone",
-        domain=DOMAIN,
-        password=Secret("a" * 24),
-        pending=False,
-        host=ONION,
-        port=5222,
-        tls="direct",
-        spki=(),
-        otr_key=Secret(KEY.to_bytes()),
-        instance_tag=0x101,
-        known={},
-        created=datetime(2026, 1, 2, tzinfo=UTC),
-    )
+    record = make_record(otr_key=KEY.to_bytes(), instance_tag=0x101)
     route = loopback_route(DOMAIN, tls=TlsMode.DIRECT, pin="")
     return AccountSession(
         record, route=route, world=world, kept=False, save=lambda: None

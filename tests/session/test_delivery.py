@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import pytest
 
@@ -16,24 +15,16 @@ from coykiosk.session.sending import put
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.world import World
 from tests.session.conftest import Prosody, run_clean
+from tests.session.idle import idle_world
 from tests.session.test_stream import sign_in
-from tests.support.headless import LoopbackTor, eventually, leap, run_leaping
+from tests.support.headless import eventually, leap, run_leaping
 
 ME = Jid("lufimo", "practice.example", "desk")
 
 
 def make_world(events: list[Event]) -> World:
-    async def run_blocking(function: Callable[[], object]) -> object:
-        return function()
-
-    return World(
-        tor=LoopbackTor({}),
-        random_bytes=os.urandom,
-        now=lambda: asyncio.get_running_loop().time(),
-        wall_clock=lambda: datetime.now(UTC),
-        run_blocking=run_blocking,  # type: ignore[arg-type]  # nothing is run here
-        publish=events.append,
-    )
+    loop = asyncio.get_running_loop()
+    return idle_world(now=loop.time, publish=events.append)
 
 
 def find_out(answer: Callable[[SendOtr], Inbound | None]) -> tuple[list[Event], float]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,12 +24,12 @@ from coykiosk.register.identity import Identity
 from coykiosk.register.servers import Registration, Server
 from coykiosk.session.creation import route_of
 from coykiosk.session.enrol import NotFound, find_again
-from coykiosk.session.world import World
 from coykiosk.vault.profile import Account
 from coykiosk.vault.store import VaultStore
 from tests.session.conftest import Identity as Certificate
 from tests.session.conftest import Prosody, make_identity
 from tests.session.hostile import played_by, stage
+from tests.session.idle import idle_world, make_record
 from tests.session.own_server import accounts_in
 from tests.session.pure_server import PureServer, form_reply, stanza_error
 from tests.support.chance import seeded
@@ -380,20 +379,6 @@ def read(path: Path) -> bytes:
 # --- finding again -------------------------------------------------------------------------
 
 
-def make_world(tor: LoopbackTor) -> World:
-    async def never(_: object) -> None:
-        raise AssertionError
-
-    return World(
-        tor=tor,
-        random_bytes=os.urandom,
-        now=lambda: 0.0,
-        wall_clock=lambda: datetime.now(UTC),
-        run_blocking=never,  # type: ignore[arg-type]  # nothing here takes its time
-        publish=lambda _: None,
-    )
-
-
 @pytest.mark.network
 @pytest.mark.parametrize(
     ("is_there", "may_exist"),
@@ -409,7 +394,7 @@ def test_account_that_is_not_found_may_exist_unless_its_server_says_no(
         tor = LoopbackTor({ONION: prosody.direct_port} if is_there else {})
         [route] = make_server().routes()
         identity = Identity("nobodyhere", "a" * 24)
-        return await find_again(identity, route, world=make_world(tor))
+        return await find_again(identity, route, world=idle_world(tor))
 
     assert run_leaping(main) == NotFound(may_exist=may_exist)
 
@@ -454,19 +439,12 @@ def leave_pending(vault: VaultStore) -> None:
     made.pending = True
 
     def attempt(localpart: str, host: str) -> Account:
-        return Account(
-            localpart=localpart,
-            domain=made.domain,
-            password=Secret("never told"),
+        return make_record(
+            localpart,
             pending=True,
             host=host,
-            port=made.port,
-            tls=made.tls,
-            spki=(),
-            otr_key=made.otr_key.copy(),
+            otr_key=made.otr_key.reveal(),
             instance_tag=made.instance_tag,
-            known={},
-            created=made.created,
         )
 
     profile.accounts[:] = [
@@ -487,20 +465,7 @@ def leave_pending(vault: VaultStore) -> None:
 def test_kept_account_is_reached_as_it_was_made(
     servers: Sequence[Server], scram: tuple[str, ...]
 ) -> None:
-    record = Account(
-        localpart="quiet",
-        domain=DOMAIN,
-        password=Secret("pa55"),
-        pending=False,
-        host=OTHER_ONION,
-        port=5223,
-        tls="direct",
-        spki=("A" * 43 + "=",),
-        otr_key=Secret(b"key"),
-        instance_tag=0x100,
-        known={},
-        created=datetime(2026, 1, 2, tzinfo=UTC),
-    )
+    record = make_record("quiet", host=OTHER_ONION, port=5223, spki=("A" * 43 + "=",))
 
     route = route_of(record, servers)
 

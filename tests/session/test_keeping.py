@@ -20,6 +20,7 @@ from coykiosk.session.world import World
 from coykiosk.vault.layout import Header
 from coykiosk.vault.profile import Account, Profile
 from coykiosk.vault.store import VaultStore
+from tests.session import idle
 from tests.support.headless import (
     WORDS,
     LoopbackTor,
@@ -37,20 +38,7 @@ NOON = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 
 
 def make_record(localpart: str, *, pending: bool = True) -> Account:
-    return Account(
-        localpart=localpart,
-        domain="practice.example",
-        password=Secret("pa55"),
-        pending=pending,
-        host="a" * 56 + ".onion",
-        port=5222,
-        tls="direct",
-        spki=(),
-        otr_key=Secret(b"key"),
-        instance_tag=0x100,
-        known={},
-        created=NOON,
-    )
+    return idle.make_record(localpart, pending=pending)
 
 
 def make_profile(localpart: str) -> Profile:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -12,26 +11,15 @@ from coykiosk.errors import ErrorCode, UserError
 from coykiosk.session.passwords import candidates, change, settle
 from coykiosk.session.requests import Request, RequestRefusedError
 from coykiosk.vault.profile import Account
+from tests.session import idle
 from tests.support.chance import seeded
 
 QUERY = "{jabber:iq:register}"
 
 
 def make_record(*, next_password: bytes = b"") -> Account:
-    return Account(
-        localpart="me",
-        domain="a.example",
-        password=Secret("old"),
-        pending=False,
-        host="a.example",
-        port=5222,
-        tls="direct",
-        spki=(),
-        otr_key=Secret(b"key"),
-        instance_tag=0x100,
-        known={},
-        created=datetime(2026, 1, 2, tzinfo=UTC),
-        next_password=Secret(next_password),
+    return idle.make_record(
+        domain="a.example", password=b"old", next_password=next_password
     )
 
 

@@ -1,12 +1,10 @@
 """From a domain to a session: which of its doors is tried, and when the search ends."""
 
 import asyncio
-import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -44,6 +42,7 @@ from tests.session.conftest import (
     make_route,
 )
 from tests.session.hostile import played_by, silent, stage
+from tests.session.idle import idle_world
 from tests.session.pure_server import PureServer
 from tests.support.dns_server import Answerer, DnsServer, serving, zone
 from tests.support.headless import (
@@ -137,17 +136,7 @@ class Town:
         return caught.value
 
     def world(self) -> World:
-        async def never(_: object) -> None:
-            raise AssertionError
-
-        return World(
-            tor=self.tor,
-            random_bytes=os.urandom,
-            now=lambda: 0.0,
-            wall_clock=lambda: datetime.now(UTC),
-            run_blocking=never,  # type: ignore[arg-type]  # nothing here takes its time
-            publish=lambda _: None,
-        )
+        return idle_world(self.tor)
 
     @property
     def dialed(self) -> list[str]:

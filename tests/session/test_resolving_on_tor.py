@@ -8,7 +8,6 @@ import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TypeVar
 
 import dns.rcode
@@ -22,9 +21,9 @@ from coykiosk.session.opening import Opened, OpeningError, Purpose, Trust
 from coykiosk.session.reaching import reach
 from coykiosk.session.resolvers import Resolver
 from coykiosk.session.resolving import ANSWER_LIMIT_S, find_ways
-from coykiosk.session.world import World
 from tests.session.conftest import DOMAIN, Prosody, make_route
 from tests.session.hostile import tls_context
+from tests.session.idle import idle_world
 from tests.support.dns_server import (
     LIES,
     Answerer,
@@ -127,20 +126,9 @@ class Net(SharedNet):
         return [(each.host, each.port, each.tls) for each in routes], dialer
 
     async def reach(self) -> Opened:
-        async def never(_: object) -> None:
-            raise AssertionError
-
         async with asyncio.timeout(LIMIT_S) as limit:
             opened = await reach(
-                World(
-                    tor=self.tor,
-                    random_bytes=os.urandom,
-                    now=lambda: 0.0,
-                    wall_clock=lambda: datetime.now(UTC),
-                    run_blocking=never,  # type: ignore[arg-type]  # nothing here takes its time
-                    publish=lambda _: None,
-                    resolvers=self.resolvers,
-                ),
+                idle_world(self.tor, resolvers=self.resolvers),
                 replace(ROUTE, scram=()),
                 localpart="t" + os.urandom(6).hex(),
                 password=Secret("a" * 24),
