@@ -1,17 +1,35 @@
-"""Parts that the vault's tests share: a quick stand-in for Argon2, a profile."""
+"""Parts that the vault's tests share: a quick stand-in for Argon2, a profile, a no."""
 
 import hashlib
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 from coykiosk.contract import Secret
+from coykiosk.errors import UserError
 from coykiosk.vault.layout import Header
 from coykiosk.vault.profile import Account, Profile
 from coykiosk.vault.store import VaultStore
+
+MakeStore = Callable[..., VaultStore]
+MakeProfile = Callable[..., Profile]
+WORDS: Final = "badness impish glorify dish bobble patronize"
+
+
+def refusal(act: Callable[[], object]) -> UserError:
+    """Do what is refused, and return how that is told."""
+    with pytest.raises(UserError) as caught:
+        act()
+    return caught.value
+
+
+def names(directory: Path) -> list[str]:
+    """Return the names of all that lies in a folder."""
+    return sorted(entry.name for entry in directory.iterdir())
 
 
 def quick_derive(passphrase: bytes, header: Header) -> bytes:
@@ -68,9 +86,6 @@ def make_store(vault_path: Path) -> Callable[..., VaultStore]:
         )
 
     return make
-
-
-WORDS = "badness impish glorify dish bobble patronize"
 
 
 @pytest.fixture

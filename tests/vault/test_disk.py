@@ -17,6 +17,7 @@ from coykiosk.vault.disk import (
     is_present,
     make_directory,
 )
+from tests.vault.conftest import names
 
 OLD = b"old content"
 NEW = b"new content, longer than the old"
@@ -31,10 +32,6 @@ def private(tmp_path: Path) -> Path:
 
 def held(directory: Path) -> LockedFile:
     return LockedFile.acquire(directory / "vault", os.urandom)
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(entry.name for entry in directory.iterdir())
 
 
 def mode(path: Path) -> int:

@@ -5,35 +5,19 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from coykiosk.contract import Secret
-from coykiosk.errors import ErrorCode, UserError
+from coykiosk.errors import ErrorCode
 from coykiosk.vault.derive import NoResources
 from coykiosk.vault.layout import Header
 from coykiosk.vault.profile import Profile
 from coykiosk.vault.store import VaultStore
-
-MakeStore = Callable[..., VaultStore]
-
-MakeProfile = Callable[..., Profile]
-
-WORDS = "badness impish glorify dish bobble patronize"
+from tests.vault.conftest import WORDS, MakeProfile, MakeStore, names, refusal
 
 ROOT = Path(__file__).parents[2]
-
-
-def refusal(act: Callable[[], object]) -> UserError:
-    with pytest.raises(UserError) as caught:
-        act()
-    return caught.value
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(entry.name for entry in directory.iterdir())
 
 
 def test_second_store_is_refused_while_the_first_is_open(

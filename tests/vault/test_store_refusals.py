@@ -2,35 +2,17 @@
 
 import os
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from coykiosk.contract import Secret
-from coykiosk.errors import ErrorCode, UserError
+from coykiosk.errors import ErrorCode
 from coykiosk.vault import container, profile
 from coykiosk.vault.layout import Header, parse
 from coykiosk.vault.profile import Profile
 from coykiosk.vault.store import VaultStore
-
-MakeStore = Callable[..., VaultStore]
-
-MakeProfile = Callable[..., Profile]
-
-WORDS = "badness impish glorify dish bobble patronize"
-
-ROOT = Path(__file__).parents[2]
-
-
-def refusal(act: Callable[[], object]) -> UserError:
-    with pytest.raises(UserError) as caught:
-        act()
-    return caught.value
-
-
-def names(directory: Path) -> list[str]:
-    return sorted(entry.name for entry in directory.iterdir())
+from tests.vault.conftest import WORDS, MakeProfile, MakeStore, names, refusal
 
 
 @pytest.mark.parametrize(
