@@ -11,9 +11,9 @@ know of it:
 import os
 import re
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from tests.support.foreign import ForeignClient
 from tests.support.terminal import Terminal
 
 _SETTINGS: Final = """\
@@ -37,7 +37,7 @@ _LOG_TIME: Final = r"\[\d\d:\d\d:\d\d\] "
 _FINGERPRINT: Final = r"[0-9A-F]{8}(?: [0-9A-F]{8}){4}"
 
 
-class Mcabber:
+class Mcabber(ForeignClient):
     """One mcabber, signed in, without Tor.
 
     Args:
@@ -58,7 +58,7 @@ class Mcabber:
         )
         self._home = home
         self._jid = jid
-        self.terminal: Final = Terminal(
+        terminal = Terminal(
             ["mcabber", "-f", str(settings)],
             env={
                 "PATH": os.environ["PATH"],
@@ -70,18 +70,8 @@ class Mcabber:
             columns=160,
             rows=60,
         )
+        super().__init__(terminal)
         self.terminal.wait_for("Your status has been set", within_s=60)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.terminal.__exit__(kind, error, trace)
 
     # --- contacts -------------------------------------------------------------------
 
@@ -104,10 +94,6 @@ class Mcabber:
         self.command(f"/roster search {jid}")
         self.terminal.press("enter")
         self.terminal.wait_for(rf"Buddy: {re.escape(jid)}")
-
-    def say(self, text: str) -> None:
-        """Send a message in the chat that one sees."""
-        self.command(text)
 
     def say_to(self, jid: str, text: str) -> None:
         """Send a message to anybody, and go to the chat with them."""
@@ -148,14 +134,3 @@ class Mcabber:
         self.command(f"/otr fingerprint {jid}")
         shown = rf"{_LOG_TIME}{re.escape(jid)} \[({_FINGERPRINT})\]"
         return bytes.fromhex(self.terminal.wait_for(shown)[1])
-
-    # --- the terminal ---------------------------------------------------------------
-
-    def wait_for(self, pattern: str, *, within_s: float = 20.0) -> re.Match[str]:
-        """Wait until something is on its screen."""
-        return self.terminal.wait_for(pattern, within_s=within_s)
-
-    def command(self, line: str) -> None:
-        """Type a line and Enter."""
-        self.terminal.type(line)
-        self.terminal.press("enter")

@@ -11,9 +11,9 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from tests.support.foreign import ForeignClient
 from tests.support.terminal import Terminal
 
 _PREFERENCES: Final = """\
@@ -57,7 +57,7 @@ def build_otr3(folder: Path) -> Path:
     return library
 
 
-class Profanity:
+class Profanity(ForeignClient):
     """One profanity, without Tor.
 
     Args:
@@ -91,24 +91,14 @@ class Profanity:
         }
         if otr3 is not None:
             env["LD_PRELOAD"] = str(otr3)
-        self.terminal: Final = Terminal(
+        terminal = Terminal(
             ["profanity", "-f", str(self.log_file), *options],
             env=env,
             columns=140,
             rows=50,
         )
+        super().__init__(terminal)
         self.terminal.wait_for("Type '/help' to show")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.terminal.__exit__(kind, error, trace)
 
     # --- signing in -----------------------------------------------------------------
 
@@ -179,16 +169,3 @@ class Profanity:
     def set_otr_policy(self, policy: str) -> None:
         """Say when OTR is started: "manual", "opportunistic" or "always"."""
         self.command(f"/otr policy {policy}")
-
-    def say(self, text: str) -> None:
-        """Send a message in the chat that one sees."""
-        self.command(text)
-
-    def wait_for(self, pattern: str, *, within_s: float = 20.0) -> re.Match[str]:
-        """Wait until something is on its screen."""
-        return self.terminal.wait_for(pattern, within_s=within_s)
-
-    def command(self, line: str) -> None:
-        """Type a line and Enter."""
-        self.terminal.type(line)
-        self.terminal.press("enter")
