@@ -132,6 +132,25 @@ class Scene:
         if point.is_answered:
             await eventually(lambda: self.made)
 
+    def lose_network(self) -> None:
+        """Cut it, and let it stay away."""
+        self.tor.ways.is_down = True
+        self.proxy.cut()
+
+    async def try_on(self, point: Point, person: Person) -> AccountOnline:
+        """Wait for the end of the try; where that is no account, try once more."""
+        end = await end_of_try(person)
+        if point.is_answered:
+            assert isinstance(end, AccountOnline)
+            return end
+        assert is_no_server_left(end)
+        # Nobody asks a server twice that has just broken off, or been silent.
+        assert [e.server for e in person.of(ServerTried)] == [DOMAIN]
+        assert not self.made
+        assert not self.vault_path.exists()
+        person.submit(CreateAccount(Secret(WORDS)))
+        return await person.until(AccountOnline)
+
     async def unlock(self) -> Jid:
         """Open the vault in a new session; return who comes online."""
         async with self.person() as person:
@@ -169,17 +188,7 @@ def test_cut_ends_online_or_with_a_next_step_when_the_network_is_back_at_once(
             async with here.person() as person:
                 await here.create_until(point, person)
                 here.proxy.cut()
-                end = await end_of_try(person)
-                if point.is_answered:
-                    assert isinstance(end, AccountOnline)
-                else:
-                    # Nobody asks a server twice that has just broken off.
-                    assert is_no_server_left(end)
-                    assert [e.server for e in person.of(ServerTried)] == [DOMAIN]
-                    assert not here.made
-                    assert not here.vault_path.exists()
-                    person.submit(CreateAccount(Secret(WORDS)))
-                    end = await person.until(AccountOnline)
+                end = await here.try_on(point, person)
             assert here.made == {end.account.localpart}
             assert here.in_vault == {end.account.localpart: False}
             assert await here.unlock() == end.account
@@ -195,8 +204,7 @@ def test_cut_keeps_a_password_that_may_be_needed_when_the_network_stays_away(
         async with scene(prosody, tmp_path, point.tls) as here:
             async with here.person() as person:
                 await here.create_until(point, person)
-                here.tor.ways.is_down = True
-                here.proxy.cut()
+                here.lose_network()
                 assert is_no_server_left(await end_of_try(person))
             made = here.made
             assert bool(made) == point.is_answered
@@ -220,8 +228,7 @@ def test_second_try_of_the_same_session_succeeds_when_the_network_is_back(
         async with scene(prosody, tmp_path, point.tls) as here:
             async with here.person() as person:
                 await here.create_until(point, person)
-                here.tor.ways.is_down = True
-                here.proxy.cut()
+                here.lose_network()
                 assert is_no_server_left(await end_of_try(person))
                 made = here.made
                 here.tor.ways.is_down = False
@@ -253,8 +260,7 @@ def test_vault_as_it_is_at_each_step_leads_to_an_account_in_a_new_session(
                 made = here.made
                 left = tmp_path / "left"
                 shutil.copyfile(here.vault_path, left)
-                here.tor.ways.is_down = True
-                here.proxy.cut()
+                here.lose_network()
                 await end_of_try(person)
             here.tor.ways.is_down = False
             here.vault_path = left
@@ -274,18 +280,10 @@ def test_silence_ends_online_or_with_a_next_step_when_the_limit_is_over(
             async with here.person() as person:
                 await here.create_until(point, person)
                 leap(ONION_LIMIT_S + 1)
-                end = await end_of_try(person)
-                if point.is_answered:
-                    assert isinstance(end, AccountOnline)
-                else:
-                    assert is_no_server_left(end)
+                end = await here.try_on(point, person)
+                if not point.is_submitted:
                     [tried] = person.of(ServerTried)
-                    assert not here.made
-                    assert not here.vault_path.exists()
-                    if not point.is_submitted:
-                        assert tried.error.code is ErrorCode.SERVER_SILENT
-                    person.submit(CreateAccount(Secret(WORDS)))
-                    end = await person.until(AccountOnline)
+                    assert tried.error.code is ErrorCode.SERVER_SILENT
             assert here.made == {end.account.localpart}
             assert await here.unlock() == end.account
 

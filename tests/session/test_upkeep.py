@@ -1,6 +1,8 @@
 """A new password, a contact who is kept out, a new path: on a real server."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from shutil import copy
 from xml.etree import ElementTree as ET
@@ -80,6 +82,23 @@ def made_with(prosody: Prosody, path: Path) -> tuple[Jid, bytes]:
     jid = run_leaping(main)
     [record] = records_in(path)
     return jid, record.password.reveal()
+
+
+@asynccontextmanager
+async def unheard_change(
+    prosody: Prosody, path: Path
+) -> AsyncIterator[tuple[Person, FaultProxy]]:
+    """Seat a person whose new password is on the disk, and on its way to nobody."""
+    async with (
+        FaultProxy(prosody.direct_port) as proxy,
+        sitting(proxy.port, path) as (person, _),
+    ):
+        jid = await unlock(person)
+        sealed = content_of(path)
+        proxy.hush()
+        person.submit(ChangePassword(jid))
+        await eventually(lambda: content_of(path) != sealed)
+        yield person, proxy
 
 
 def test_new_password_lets_in_and_the_old_one_does_not(
@@ -178,15 +197,7 @@ def test_request_for_a_new_password_that_is_lost_costs_nothing(
     snapshot = path.with_name("snapshot")
 
     async def main() -> None:
-        async with (
-            FaultProxy(prosody.direct_port) as proxy,
-            sitting(proxy.port, path) as (person, _),
-        ):
-            await unlock(person)
-            sealed = content_of(path)
-            proxy.hush()
-            person.submit(ChangePassword(jid))
-            await eventually(lambda: content_of(path) != sealed)
+        async with unheard_change(prosody, path) as (person, proxy):
             # What is on the disk while the request is on its way.
             copy(path, snapshot)
             await until_with_time(lambda: person.of(Failed))
@@ -225,15 +236,7 @@ def test_password_that_goes_out_again_with_its_session_costs_nothing(
     jid, old = made_with(prosody, path)
 
     async def main() -> list[bytes]:
-        async with (
-            FaultProxy(prosody.direct_port) as proxy,
-            sitting(proxy.port, path) as (person, _),
-        ):
-            await unlock(person)
-            sealed = content_of(path)
-            proxy.hush()
-            person.submit(ChangePassword(jid))
-            await eventually(lambda: content_of(path) != sealed)
+        async with unheard_change(prosody, path) as (person, proxy):
             proxy.is_hushed = False
             proxy.cut()
             await person.until(AccountOffline)
