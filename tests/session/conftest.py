@@ -1,11 +1,9 @@
 """Real Prosody on loopback, certificates, and a dialer that records."""
 
-import asyncio
-import gc
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -257,24 +255,3 @@ def closed_prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody
 @pytest.fixture(scope="session")
 def tls12_prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody]:
     yield from start_prosody(tmp_path_factory.mktemp("tls12"), protocol="tlsv1_2")
-
-
-# --- running ------------------------------------------------------------------------------
-
-
-def run_clean(main: Callable[[], Any], *, limit_s: float = 60.0) -> Any:
-    """Run a coroutine function; afterwards no task and no transport may be left."""
-
-    async def body() -> Any:
-        async with asyncio.timeout(limit_s):
-            result = await main()
-        # The last callbacks of closed transports.
-        for _ in range(10):
-            await asyncio.sleep(0)
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left, left
-        return result
-
-    result = asyncio.run(body())
-    gc.collect()  # an unclosed socket is a ResourceWarning, and that an error
-    return result

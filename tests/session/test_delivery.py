@@ -14,10 +14,11 @@ from coykiosk.session.inbound import Inbound, MessageError, MessageIn
 from coykiosk.session.sending import put
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.world import World
-from tests.session.conftest import Prosody, run_clean
+from tests.session.conftest import Prosody
 from tests.session.idle import idle_world
 from tests.session.test_stream import sign_in
 from tests.support.headless import eventually, leap, run_leaping
+from tests.support.running import run_clean
 
 ME = Jid("lufimo", "practice.example", "desk")
 

@@ -38,6 +38,7 @@ from tests.support.headless import (
     make_server,
     run_leaping,
 )
+from tests.support.tables import named_in_rows, names_of_tests
 
 TABLE: Final = Path(__file__).with_name("HOSTILE_SERVER.md")
 MAX_MEMORY: Final = 3 * 1024 * 1024
@@ -457,14 +458,8 @@ def test_what_others_inject_is_not_believed(identity: Identity, name: str) -> No
 
 
 def test_table_names_tests_that_are_there() -> None:
-    rows = re.findall(r"^\|.*\|$", TABLE.read_text(), re.MULTILINE)[2:]
-    named = [set(re.findall(r"`(test_\w+)`", row)) for row in rows]
-    there = {
-        name
-        for path in Path(__file__).parents[1].rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
-    }
+    named = named_in_rows(TABLE)
 
-    assert len(rows) >= 15
+    assert len(named) >= 15
     assert all(named)
-    assert set().union(*named) <= there, set().union(*named) - there
+    assert set().union(*named) - names_of_tests() == set()

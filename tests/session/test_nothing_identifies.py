@@ -30,10 +30,12 @@ from coykiosk import otr
 from coykiosk.contract import Jid
 from coykiosk.otr import messages as otr_messages
 from tests.session.asking import OFFERS, REQUESTS, WORDS
-from tests.session.conftest import Prosody, run_clean, start_prosody
+from tests.session.conftest import Prosody, start_prosody
 from tests.session.raw_client import RawClient, raw_client
 from tests.session.saying import normalised, said_by
 from tests.support.launching import ROOT
+from tests.support.running import run_clean
+from tests.support.tables import named_in_rows, names_of_tests
 
 pytestmark = pytest.mark.network
 
@@ -507,14 +509,8 @@ def otr_of(text: str) -> list[bytes]:
 
 
 def test_table_names_tests_that_are_there() -> None:
-    rows = re.findall(r"^\|.*\|$", TABLE.read_text(), re.MULTILINE)[2:]
-    named = [set(re.findall(r"`(test_\w+)`", row)) for row in rows]
-    there = {
-        name
-        for path in Path(__file__).parents[1].rglob("test_*.py")
-        for name in re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE)
-    }
+    named = named_in_rows(TABLE)
 
-    assert len(rows) >= 25
+    assert len(named) >= 25
     assert all(named)
-    assert set().union(*named) <= there, set().union(*named) - there
+    assert set().union(*named) - names_of_tests() == set()

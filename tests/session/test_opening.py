@@ -28,13 +28,13 @@ from tests.session.conftest import (
     Prosody,
     make_identity,
     make_route,
-    run_clean,
 )
 from tests.session.hostile import played_by, silent, stage
 from tests.session.pure_server import PureServer, stream_error
 from tests.session.sasl2_server import Sasl2Server
 from tests.support.loopback import LoopbackDialer
 from tests.support.roundtrips import CountingProxy
+from tests.support.running import run_clean
 
 KEY = IsolationKey("u" * 32, "p" * 32)
 PLUS = ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1")

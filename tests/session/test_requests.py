@@ -12,8 +12,8 @@ from coykiosk.errors import ErrorCode, UserError
 from coykiosk.session import requests, stanzas
 from coykiosk.session.questions import MAX_OPEN
 from coykiosk.session.requests import Request, RequestRefusedError
-from tests.session.conftest import run_clean
 from tests.session.test_stream import END, STANZAS, Bench, run_jumping
+from tests.support.running import run_clean
 
 ME = Jid("me", "a.example")
 EVE = Jid("eve", "e.example", "phone")

@@ -6,7 +6,7 @@ import selectors
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -31,10 +31,13 @@ from coykiosk.session.stream import XmppStream
 from coykiosk.session.tamed import TamedXmpp
 from coykiosk.session.xmlguard import POST_AUTH_LIMITS
 from coykiosk.session.xmlreader import XmlReader
-from tests.session.conftest import Prosody, make_route, run_clean
+from tests.session.conftest import Prosody, make_route
 from tests.support.chance import seeded
 from tests.support.loopback import LoopbackDialer
 from tests.support.roundtrips import CountingProxy
+from tests.support.running import run_clean
+
+V = TypeVar("V", bound=Inbound)
 
 US = Jid("me", "a.example", "here")
 BOB = Jid("bob", "b.example", "phone")
@@ -972,16 +975,16 @@ class Person:
             opened, on_inbound=self.values.put_nowait, random_bytes=os.urandom
         )
 
-    async def next_of(self, *kinds: type[Inbound]) -> Inbound:
+    async def next_of(self, kind: type[V]) -> V:
         while True:
             value = await self.values.get()
-            if isinstance(value, kinds):
+            if isinstance(value, kind):
                 return value
 
 
 @pytest.mark.network
 def test_two_accounts_exchange_messages_through_prosody(prosody: Prosody) -> None:
-    async def main() -> tuple[Inbound, Inbound]:
+    async def main() -> tuple[MessageIn, MessageIn]:
         alice, bob = [Person(await sign_in(prosody)) for _ in range(2)]
         async with asyncio.TaskGroup() as group:
             group.create_task(alice.stream.run())
@@ -989,7 +992,6 @@ def test_two_accounts_exchange_messages_through_prosody(prosody: Prosody) -> Non
             await alice.next_of(RosterReceived)
             alice.stream.send_message(bob.jid.bare, "?OTRv3?", message_id="1" * 32)
             asked = await bob.next_of(MessageIn)
-            assert isinstance(asked, MessageIn)
             text = "?OTR:" + "A" * 4000 + "."
             bob.stream.send_message(asked.sender, text, message_id="2" * 32)
             answered = await alice.next_of(MessageIn)

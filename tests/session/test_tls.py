@@ -20,7 +20,8 @@ from coykiosk.session.certificates import (
     system_authorities,
 )
 from coykiosk.session.tls import TlsEngine, TlsError, TlsStream
-from tests.session.conftest import DOMAIN, Identity, load_key, make_identity, run_clean
+from tests.session.conftest import DOMAIN, Identity, load_key, make_identity
+from tests.support.running import run_clean
 
 NOBODY = Authorities(bundle=None, directory=None)
 

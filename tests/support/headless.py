@@ -6,7 +6,6 @@ its end at once, while sockets go on as ever.
 """
 
 import asyncio
-import gc
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -34,6 +33,7 @@ from coykiosk.session.resolvers import RESOLVERS, Resolver
 from coykiosk.session.world import World
 from coykiosk.vault.store import VaultStore
 from tests.support.loopback import LoopbackStream
+from tests.support.running import run_clean
 from tests.vault.conftest import quick_derive
 
 T = TypeVar("T")
@@ -71,20 +71,8 @@ def leap(seconds: float) -> None:
 
 
 def run_leaping(main: Callable[[], Awaitable[T]]) -> T:
-    """Run a coroutine function; afterwards no task and no transport may be left."""
-
-    async def body() -> T:
-        result = await main()
-        for _ in range(10):  # the last callbacks of closed transports
-            await asyncio.sleep(0)
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        assert not left, left
-        return result
-
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
-        result = runner.run(body())
-    gc.collect()  # an unclosed socket is a ResourceWarning, and that an error
-    return result
+    """As `run_clean`, with a clock that can be put forward."""
+    return run_clean(main, limit_s=None, loop_factory=LeapingLoop)
 
 
 async def eventually(is_so: Callable[[], object]) -> None:
