@@ -173,6 +173,7 @@ run_as_root = true
 daemonize = false
 pidfile = "{directory}/prosody.pid"
 data_path = "{directory}/data"
+admin_socket = "{directory}/admin"
 log = {{ error = "{directory}/error.log" }}
 interfaces = {{ "127.0.0.1" }}
 c2s_ports = {{ {starttls_port} }}
@@ -180,8 +181,7 @@ c2s_direct_tls_ports = {{ {direct_port} }}
 s2s_ports = {{ }}
 plugin_paths = {{ "{plugins}" }}
 modules_enabled = {{ "roster", "saslauth", "tls", "disco", "register", "ping",
-  "private", "blocklist", "carbons", "offline", "smacks", "mam"{no_binding}
-  {modules} }}
+  "private", "blocklist", "carbons", "offline", "smacks", "mam"{modules} }}
 modules_disabled = {{ "s2s", "http" }}
 allow_registration = {registration}
 c2s_require_encryption = true
@@ -203,6 +203,7 @@ def start_prosody(
 ) -> Iterator[Prosody]:
     identity = make_identity(directory)
     server = Prosody(identity, directory, free_port(), free_port())
+    modules = modules if protocol else ("no_binding", *modules)
     config = directory / "prosody.cfg.lua"
     config.write_text(
         _CONFIG.format(
@@ -214,8 +215,6 @@ def start_prosody(
             key=identity.key_file,
             protocol=f', protocol = "{protocol}"' if protocol else "",
             plugins=PLUGINS,
-            no_binding=("" if protocol else ', "no_binding"')
-            + "".join(f', "{module}"' for module in modules),
             options=options,
             modules="".join(f', "{name}"' for name in modules),
         )
