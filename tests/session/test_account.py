@@ -165,6 +165,20 @@ def test_new_account_is_still_before_it_speaks_for_the_first_time(
 
 
 @pytest.mark.network
+def test_contact_whom_the_server_cannot_reach_is_shown_as_away(
+    prosody: Prosody,
+) -> None:
+    async def main() -> None:
+        async with sitting(prosody) as (alice, _):
+            await create(alice)
+            leap(STILL_S)
+            alice.submit(OpenChat(alice.me, Jid("nobody", DOMAIN)))
+            await phase(alice, ChatPhase.AWAY)
+
+    run_leaping(main)
+
+
+@pytest.mark.network
 def test_quit_tells_the_contact_that_the_encryption_has_ended(
     prosody: Prosody,
 ) -> None:

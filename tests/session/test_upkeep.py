@@ -36,7 +36,7 @@ from coykiosk.contract import (
 )
 from coykiosk.errors import ErrorCode
 from coykiosk.session.chats import Chats
-from coykiosk.session.inbound import Inbound, PresenceIn
+from coykiosk.session.inbound import Inbound, MessageIn, PresenceIn
 from coykiosk.session.questions import Questions
 from coykiosk.vault.disk import LockedFile
 from tests.session.conftest import Prosody
@@ -53,6 +53,7 @@ from tests.session.people import (
     unlock,
     until_with_time,
 )
+from tests.session.raw_client import RawClient, raw_client
 from tests.support.fault_proxy import FaultProxy
 from tests.support.headless import WORDS, Person, eventually, leap, run_leaping
 
@@ -335,12 +336,6 @@ def test_blocked_contact_is_told_that_the_chat_ends_and_is_heard_no_more(
     run_leaping(main)
 
 
-async def ask_until_away(person: Person, contact: Jid) -> None:
-    """Have the contact asked for OTR until the server says that nobody is there."""
-    person.submit(RestartEncryption(person.me, contact))
-    await phase(person, ChatPhase.AWAY)
-
-
 def test_contact_who_is_let_in_again_is_heard_again(prosody: Prosody) -> None:
     async def main() -> None:
         async with (
@@ -368,20 +363,47 @@ async def ask_again(person: Person, contact: Jid) -> None:
     person.submit(RestartEncryption(person.me, contact))
 
 
-def test_stranger_who_asked_is_blocked_without_a_word(prosody: Prosody) -> None:
+async def ask(stranger: RawClient, contact: Jid) -> list[ET.Element]:
+    """Have a stranger ask; return what came to them until the server had it."""
+    stranger.seen.clear()
+    stranger.say(f"<message type='chat' to='{contact}'><body>?OTRv3?</body></message>")
+    stranger.say("<iq type='get' id='after'><ping xmlns='urn:xmpp:ping'/></iq>")
+    await stranger.answer("after")
+    return stranger.seen
+
+
+def test_stranger_who_asked_is_blocked_without_a_word(
+    prosody: Prosody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XEP-0191, section 3.3: Prosody 0.12 gives the message back, 13 swallows it."""
+    heard: list[Jid] = []
+    receive = Chats.receive
+
+    def note(self: Chats, value: Inbound) -> None:
+        if isinstance(value, MessageIn):
+            heard.append(value.sender.bare)
+        receive(self, value)
+
+    monkeypatch.setattr(Chats, "receive", note)
+
     async def main() -> None:
-        async with (
-            sitting(prosody.direct_port) as (alice, _),
-            sitting(prosody.direct_port) as (bob, _),
-        ):
-            a, b = await create(alice), await create(bob)
-            leap(STILL_S)
-            alice.submit(OpenChat(alice.me, b))
+        port = prosody.direct_port
+        alice, carol = await raw_client(port), await raw_client(port)
+        a, c = alice.jid.bare, carol.jid.bare
+        async with sitting(port) as (bob, _):
+            b = await create(bob)
+            await ask(alice, b)
             await bob.until(ContactAsked)
             bob.submit(BlockContact(bob.me, a))
             await eventually(lambda: str(a) in kept_out_by(prosody, b))
-            await ask_until_away(alice, b)
-            assert len(bob.of(ContactAsked)) == 1
+            came = await ask(alice, b)
+            await ask(carol, b)
+            # What alice said is there before this is.
+            assert (await bob.until(ContactAsked)).contact == c
+            assert [sender for sender in heard if sender != b] == [a, c]
+            assert {stanza.get("type") for stanza in came} <= {"error"}
+        await alice.close()
+        await carol.close()
 
     run_leaping(main)
 
