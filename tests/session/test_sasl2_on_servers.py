@@ -33,11 +33,12 @@ from coykiosk.session.securing import secure
 from coykiosk.session.stream import XmppStream
 from coykiosk.session.wire import stream_header
 from tests.session import ejabberd as servers
-from tests.session.conftest import DOMAIN, Prosody, make_route, run_clean
+from tests.session.conftest import DOMAIN, Prosody, make_route
 from tests.session.ejabberd import start_ejabberd
 from tests.session.puzzling import PICTURE
 from tests.support.loopback import LoopbackDialer
 from tests.support.roundtrips import CountingProxy
+from tests.support.running import run_clean
 
 pytestmark = pytest.mark.network
 PASSWORD = "pa55" * 6
