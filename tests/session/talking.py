@@ -6,6 +6,7 @@ or resumes sessions.
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Generic, TypeVar
 
@@ -21,6 +22,7 @@ from coykiosk.contract import (
     MessageStateChanged,
     SendMessage,
 )
+from coykiosk.session.pulse import PING_EVERY_S
 from tests.support.headless import LoopbackTor, Person, eventually, leap
 from tests.support.relay import Relay
 
@@ -43,6 +45,10 @@ TURNS: Final[Turns] = frozenset(
 UNSETTLED: Final = {MessageState.WAITING, MessageState.SENDING}
 MAY_BE_LOST: Final = {MessageState.UNCERTAIN, MessageState.FAILED}
 MAX_LAST_WORDS: Final = 4
+STUCK_S: Final = 5.0
+"""After so many real seconds in which not all has come, time is let pass."""
+MAX_PULSES: Final = 4
+"""So often time is let pass: for a question, and for its silence, twice."""
 
 
 def fates_in(events: Iterable[Event], turns: Turns = TURNS) -> list[MessageState]:
@@ -133,21 +139,36 @@ class Talker(Generic[P]):
             await asyncio.sleep(0.002)
 
 
-async def have_last_words(*people: Talker[P], about: str = "") -> None:
-    """Talk until both have read what the other one has said last.
+async def settle(*people: Talker[P]) -> None:
+    """Wait until nothing is under way; what does not come by itself comes with time.
 
-    Keys that do not fit any more may cost the first words, and show by that.
+    COMPAT(prosody 13): it may go on with a session whose connection was just cut, and
+    then take nothing on it. Only the pulse shows that, after minutes.
     """
 
     def are_settled() -> bool:
         return all(each.is_settled for each in people)
 
+    for _ in range(MAX_PULSES):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STUCK_S):
+                await eventually(are_settled)
+                return
+        leap(PING_EVERY_S[1] + 1.0)
     await eventually(are_settled)
+
+
+async def have_last_words(*people: Talker[P], about: str = "") -> None:
+    """Talk until both have read what the other one has said last.
+
+    Keys that do not fit any more may cost the first words, and show by that.
+    """
+    await settle(*people)
     for n in range(MAX_LAST_WORDS):
         words = f"last words {n} {about}"
         for each in people:
             each.say(words)
-        await eventually(are_settled)
+        await settle(*people)
         for _ in range(100):
             if all(each.heard[-1:] == [words] for each in people):
                 return
@@ -156,9 +177,17 @@ async def have_last_words(*people: Talker[P], about: str = "") -> None:
     raise AssertionError([(each.fates, each.heard[-1:]) for each in people])
 
 
+def untold(one: Talker[P], other: Talker[P]) -> list[tuple[str, MessageState]]:
+    """Return the texts that did not come, and stand as if they had."""
+    return [
+        (text, fate)
+        for speaker, listener in ((one, other), (other, one))
+        for text, fate in zip(speaker.said, speaker.fates, strict=True)
+        if text not in listener.heard and fate not in MAY_BE_LOST
+    ]
+
+
 def assert_nothing_is_lost_without_a_word(one: Talker[P], other: Talker[P]) -> None:
     for speaker, listener in ((one, other), (other, one)):
-        heard = listener.heard
-        assert_nothing_comes_twice(heard, speaker.said)
-        for text, fate in zip(speaker.said, speaker.fates, strict=True):
-            assert text in heard or fate in MAY_BE_LOST, (text, fate)
+        assert_nothing_comes_twice(listener.heard, speaker.said)
+    assert not untold(one, other)

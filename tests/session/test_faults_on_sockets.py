@@ -6,7 +6,7 @@ run that fails names its seed.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -17,13 +17,14 @@ from coykiosk.contract import (
     CreateAccount,
     MessageState,
 )
-from tests.session.conftest import Prosody
+from tests.session.conftest import Prosody, start_prosody
 from tests.session.own_server import OwnServer, own_server
 from tests.session.people import introduce
 from tests.session.talking import (
     Talker,
     assert_nothing_is_lost_without_a_word,
     have_last_words,
+    untold,
 )
 from tests.support.headless import (
     ONION,
@@ -79,6 +80,8 @@ def run_on_sockets(port: int, seed: int) -> None:
             for each in people:
                 each.proxy.forecast = lambda: FAIR
             await have_last_words(*people)
+            # What went to a session that nobody goes on with comes back in time.
+            await eventually(lambda: not untold(*people))
             assert_nothing_is_lost_without_a_word(*people)
         return sum(each.proxy.n_faults for each in people)
 
@@ -89,17 +92,27 @@ def run_on_sockets(port: int, seed: int) -> None:
         raise
 
 
+@pytest.fixture(scope="module")
+def hasty_prosody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prosody]:
+    """A server that soon gives back what came for a session nobody goes on with."""
+    yield from start_prosody(
+        tmp_path_factory.mktemp("hasty"), options="smacks_hibernation_time = 4\n"
+    )
+
+
 @pytest.mark.parametrize("seed", range(1000, 1003))
-def test_run_on_sockets_loses_and_doubles_nothing(prosody: Prosody, seed: int) -> None:
-    run_on_sockets(prosody.direct_port, seed)
+def test_run_on_sockets_loses_and_doubles_nothing(
+    hasty_prosody: Prosody, seed: int
+) -> None:
+    run_on_sockets(hasty_prosody.direct_port, seed)
 
 
 @pytest.mark.deep
 @pytest.mark.parametrize("seed", range(50))
 def test_fifty_runs_on_sockets_lose_and_double_nothing(
-    prosody: Prosody, seed: int
+    hasty_prosody: Prosody, seed: int
 ) -> None:
-    run_on_sockets(prosody.direct_port, seed)
+    run_on_sockets(hasty_prosody.direct_port, seed)
 
 
 # --- the server, or tor, is not there for a while ----------------------------------
