@@ -170,7 +170,7 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
     ),
     ErrorCode.STILL_LISTED: Sentences(
         _("Here nothing of {contact} is left; {server} still has them on its list."),
-        _("When you are online, choose them with Down and press Delete once more."),
+        _("It would not take them off. They are not shown here any more."),
     ),
     # --- vault
     ErrorCode.VAULT_WRONG_PASSPHRASE: Sentences(

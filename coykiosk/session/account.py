@@ -83,6 +83,7 @@ class AccountSession:
         self._told: AccountOnline | AccountOffline | None = None
         self._wants_new_path = False
         self._ask_not_before = 0.0
+        self._pause_s = 0.0
         self._delivery: Delivery | None = None
 
     # --- the connection ---------------------------------------------------------
@@ -92,12 +93,9 @@ class AccountSession:
 
         Args:
             new: The stream that enrolment has just signed in on, if any.
-            pause_s: Seconds to wait before the first sign-in, unless the person asks.
+            pause_s: Seconds to wait before the first sign-in, once tor is ready.
         """
-        if pause_s and new is None:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
-                    await self._wanted_now.wait()
+        self._pause_s = pause_s
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._absence.watch())
             await self._come_and_go(new)
@@ -138,6 +136,7 @@ class AccountSession:
         error: OpeningError | None = None
         try:
             await self._world.tor.wait_ready()
+            await self._pause()
             self._wanted_now.clear()  # this is the try that was asked for
             return await self._sign_in.open(self._absence.resumption)
         except OpeningError as exc:
@@ -145,6 +144,15 @@ class AccountSession:
             raise to_user_error(exc, server=self._record.domain) from exc
         finally:
             self._absence.settle(error)
+
+    async def _pause(self) -> None:
+        """Wait as long as was drawn; who asks again has another draw."""
+        while self._pause_s:
+            pause_s, self._pause_s = self._pause_s, 0.0
+            self._wanted_now.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._wanted_now.wait()
 
     async def open_apart(self) -> Opened:
         """Open a session of its own while `run` does not; who asked for it closes it.
@@ -181,6 +189,7 @@ class AccountSession:
             async with asyncio.TaskGroup() as group:
                 keeping_time = group.create_task(self.chats.keep_time())
                 group.create_task(self.upkeep.went_online(self._sign_in.accepted))
+                keeping_list = group.create_task(self.upkeep.keep_list())
                 self._absence.opened(
                     opened,
                     lambda sent: put(stream, sent),
@@ -189,6 +198,7 @@ class AccountSession:
                 trying = group.create_task(self._try_delivery(stream))
                 await stream.run()
                 keeping_time.cancel()
+                keeping_list.cancel()
                 trying.cancel()
         except BaseExceptionGroup as errors:
             error = only_user_error(errors)
@@ -229,8 +239,13 @@ class AccountSession:
         if self._told is not None:
             self._world.publish(self._told)
 
-    def connect(self) -> None:
-        """Try again at once; also when the connection is just about to be lost."""
+    def connect(self, *, pause_s: float = 0.0) -> None:
+        """Try again; also when the connection is just about to be lost.
+
+        Args:
+            pause_s: Seconds to wait first, so that time links it to no other.
+        """
+        self._pause_s = pause_s
         self._wanted_now.set()
 
     async def take_new_path(self) -> None:
@@ -278,9 +293,13 @@ class AccountSession:
         return await stream.ask(request, limit_s=limit_s)
 
     async def tell_circuit(self) -> None:
-        """Publish the path that the connection runs through."""
-        circuit = await self._sign_in.circuit() if self._stream else None
-        self._world.publish(CircuitKnown(self.jid, circuit))
+        """Publish the path that the connection runs through, if it is still that."""
+        stream = self._stream
+        circuit = None if stream is None else await self._sign_in.circuit()
+        if self._stream is stream:
+            self._world.publish(CircuitKnown(self.jid, circuit))
+        elif self._stream is not None:
+            await self.tell_circuit()
 
 
 def _is_cancelled() -> bool:

@@ -26,7 +26,6 @@ from coykiosk.session.account import AccountSession
 from coykiosk.session.enrol import NewAccount
 from coykiosk.session.farewell import burn
 from coykiosk.session.keeping import Keeping
-from coykiosk.session.upkeep import Upkeep
 from coykiosk.session.world import World
 
 __all__ = ["AccountDesk"]
@@ -77,11 +76,24 @@ class AccountDesk:
         Each but the first waits a little, so that time does not link them.
         """
         others = self._accounts.keys() - {account.jid}
-        pause_s = self._world.uniform(0, FURTHER_DELAY_S) if others else 0.0
+        pause_s = self._pause() if others and new is None else 0.0
         self._accounts[account.jid] = account
         self._running[account.jid] = self._in_background(
             account.run(new, pause_s=pause_s)
         )
+
+    def connect_all(self) -> None:
+        """Have every account try again, the others some time after the first."""
+        for n, account in enumerate(self._accounts.values()):
+            account.connect(pause_s=self._pause() if n else 0.0)
+
+    def _pause(self) -> float:
+        return self._world.uniform(0, FURTHER_DELAY_S)
+
+    @property
+    def has_any(self) -> bool:
+        """Whether there is an account that is not about to go."""
+        return bool(self._accounts.keys() - self._leaving)
 
     def work_for(self, command: AccountCommand) -> Work:
         """Return the work that a command means; none for an account that is going.
@@ -94,7 +106,7 @@ class AccountDesk:
             return _nothing
         match command:
             case BlockContact() | UnblockContact() | ForgetContact():
-                return self._on_contact(account.upkeep, command)
+                return self._on_contact(account, command)
             case AskCircuit():
                 return account.tell_circuit
             case NewCircuit():
@@ -109,8 +121,11 @@ class AccountDesk:
                 assert_never(unreachable)
 
     def _on_contact(
-        self, upkeep: Upkeep, command: BlockContact | UnblockContact | ForgetContact
+        self,
+        account: AccountSession,
+        command: BlockContact | UnblockContact | ForgetContact,
     ) -> Work:
+        upkeep, chats = account.upkeep, account.chats
         contact = command.contact.bare
         if contact == command.account.bare:
             raise UserError(ErrorCode.ADDRESS_BAD)
@@ -120,7 +135,7 @@ class AccountDesk:
             case UnblockContact():
                 return partial(upkeep.unblock, contact)
             case ForgetContact():
-                return partial(upkeep.forget_contact, contact)
+                return partial(_at_once, partial(chats.forget, contact))
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -166,6 +181,11 @@ class AccountDesk:
         )
         for other in self._accounts.values():
             other.tell_again()
+
+
+async def _at_once(work: Callable[[], None]) -> None:
+    """Do what does not wait."""
+    work()
 
 
 async def _nothing() -> None:

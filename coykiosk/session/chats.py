@@ -57,6 +57,8 @@ class Chats:
         self._seen = Seen()
         self.people: Final = People(record, account, publish=world.publish, save=save)
         self._send: Callable[[SendOtr | TellPresence], None] | None = None
+        self._owed: list[SendOtr | TellPresence] = []
+        """The goodbyes of chats that were closed while there was no connection."""
         self._ask_not_before = 0.0
         self._changed = asyncio.Event()
 
@@ -75,6 +77,8 @@ class Chats:
             ask_not_before: When the first question may go out, monotonic seconds.
         """
         self._send = send
+        owed, self._owed = self._owed, []
+        self._say(each for each in owed if isinstance(each, SendOtr))
         self._ask_not_before = ask_not_before
         for contact, conversation in self._conversations.items():
             self._perform(
@@ -103,9 +107,16 @@ class Chats:
             send: As `went_online`.
         """
         self._send = send
+        owed, self._owed = self._owed, []
+        self._say(owed)
         for contact, conversation in self._conversations.items():
             self._perform(conversation, conversation.resumed(self._world.now()))
             self._be_seen(contact)  # the server has kept who saw us
+
+    def _say(self, goodbyes: Iterable[SendOtr | TellPresence]) -> None:
+        assert self._send is not None
+        for each in goodbyes:
+            self._send(each)
 
     def end(self) -> None:
         """End OTR in every chat, and tell the other ends."""
@@ -152,11 +163,8 @@ class Chats:
         self._close(contact)
         self.people.block(contact)
 
-    def forget(self, contact: Jid) -> bool:
+    def forget(self, contact: Jid) -> None:
         """End the chat with them, and keep neither key nor name of theirs.
-
-        Returns:
-            Whether the server has them on its list.
 
         Raises:
             UserError: ADDRESS_BAD.
@@ -165,16 +173,22 @@ class Chats:
         contact = contact.bare
         self._close(contact)
         self._world.publish(ChatClosed(self._account, contact))
-        return self.people.forget(contact)
+        self.people.forget(contact)
 
     def _close(self, contact: Jid) -> None:
-        conversation = self._conversations.get(contact)
-        if conversation is not None:
-            self._perform(conversation, conversation.end(self._world.now()))
-            self._be_seen(contact)
-            del self._conversations[contact]
-            self._due.pop(conversation, None)
         self._strangers.accept(contact)
+        conversation = self._conversations.pop(contact, None)
+        if conversation is None:
+            return
+        goodbyes: list[SendOtr | TellPresence] = [
+            *(e for e in conversation.end(self._world.now()) if isinstance(e, SendOtr)),
+            *self._seen.show_to(contact, frozenset()),
+        ]
+        self._due.pop(conversation, None)
+        if self._send is None:
+            self._owed += goodbyes  # the person was told that it is said
+        else:
+            self._say(goodbyes)
 
     def say(self, chat: Jid, text: str) -> None:
         """Take a text for a chat; it waits until the chat is encrypted."""

@@ -27,6 +27,8 @@ class Contacts:
     def __init__(self, account: Jid) -> None:
         self._account = account
         self._listed: dict[Jid, None] = {}
+        self._forgotten: set[Jid] = set()
+        """Who is not shown again, should the server still have them."""
         self._told = ContactsChanged(account, (), ())
 
     def receive(self, roster: RosterReceived) -> None:
@@ -43,9 +45,18 @@ class Contacts:
         elif contact.localpart and len(self._listed) < MAX_LISTED:
             self._listed[contact] = None
 
-    def is_listed(self, contact: Jid) -> bool:
-        """Whether the server keeps them on its list."""
-        return contact.bare in self._listed
+    def forget(self, contact: Jid) -> None:
+        """Show them no more, whatever the server has on its list."""
+        self._forgotten.add(contact.bare)
+
+    def remember(self, contact: Jid) -> None:
+        """They are somebody again."""
+        self._forgotten.discard(contact.bare)
+
+    @property
+    def unwanted(self) -> tuple[Jid, ...]:
+        """Who is on the server's list, and is forgotten here."""
+        return _in_order(self._forgotten & self._listed.keys())
 
     def show(
         self, known: Iterable[str], blocked: Container[str]
@@ -57,10 +68,9 @@ class Contacts:
             blocked: Bare addresses of whom nothing is shown.
         """
         met = {_jid(name) for name in known if name not in blocked}
-        listed = {jid for jid in self._listed if str(jid) not in blocked} - met
-        shown = ContactsChanged(
-            self._account, _in_order(met), _in_order(listed - {self._account})
-        )
+        listed = {jid for jid in self._listed if str(jid) not in blocked}
+        others = listed - met - self._forgotten - {self._account}
+        shown = ContactsChanged(self._account, _in_order(met), _in_order(others))
         if shown == self._told:
             return []
         self._told = shown

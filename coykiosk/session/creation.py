@@ -57,14 +57,14 @@ async def make_account(
     await world.tor.start(guard_state=keeping.profile.guard_state)
     otr_key = await _prepare(keeping, world, passphrase)
     attempts = _Attempts(keeping, otr_key, world)
-    for record in [each for each in keeping.profile.accounts if each.pending]:
+    others = {each.domain for each in keeping.profile.accounts if not each.pending}
+    for record in _to_find(keeping, others, door):
         found = await _find_pending(record, servers, world)
         if isinstance(found, NewAccount):
             return await attempts.settle(record, found)
         if not found.may_exist:
             attempts.denied(record)
     if door is None:
-        others = {each.domain for each in keeping.profile.accounts if not each.pending}
         in_order = order_servers(servers, world.random_bytes, in_use=others)
     else:
         in_order = [server_behind(door)]
@@ -82,6 +82,15 @@ async def make_account(
         raise
     attempts.keep_unresolved(enrolment)
     return await attempts.settle(keeping.profile.accounts[-1], new)
+
+
+def _to_find(keeping: Keeping, others: set[str], door: Door | None) -> list[Account]:
+    """Return the accounts that may exist, as far as one of them is what is wanted.
+
+    Not where the person names a server, nor where they have an account already.
+    """
+    pending = [each for each in keeping.profile.accounts if each.pending]
+    return [each for each in pending if door is None and each.domain not in others]
 
 
 async def _prepare(
@@ -155,12 +164,18 @@ class _Attempts:
     ) -> tuple[Account, NewAccount]:
         """This is the account; write that down."""
         assert record.localpart == new.identity.localpart
+        # One that was found has the key of the try it was left over from, which
+        # another account may have. Nobody has seen it with this one yet.
+        old_key, record.otr_key = record.otr_key, Secret(self._otr_key.to_bytes())
+        record.instance_tag = draw_instance_tag(self._world.random_bytes)
         self._keeping.settle(record, except_for=self._may_exist)
         try:
             await self._keeping.save()
         except BaseException:
             await new.opened.stream.close()
             raise
+        finally:
+            old_key.wipe()
         return record, new
 
 

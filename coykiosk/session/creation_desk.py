@@ -120,7 +120,9 @@ class CreationDesk:
         """Make an account and go online; leave nothing behind if that ends early."""
         had_vault = self._keeping.is_kept
         before = tuple(self._keeping.profile.accounts)
-        has_others = any(not each.pending for each in before)
+        pending = tuple(each for each in before if each.pending)
+        has_others = len(pending) < len(before)
+        self._keeping.is_awaited = True
         try:
             self._go_online(*await self._make(passphrase, door))
         except UserError as error:
@@ -131,6 +133,8 @@ class CreationDesk:
                 self._world.publish(VaultUnlocked(()))
         except asyncio.CancelledError:
             # Whatever a server may have made: nobody wants it any more.
+            for record in pending:
+                record.pending = True  # one of them may just have been found
             if had_vault or has_others:
                 await self._keeping.keep_only(before, self._world.publish)
             else:
@@ -140,6 +144,7 @@ class CreationDesk:
             if passphrase is not None:
                 passphrase.wipe()
             self._task = None
+            self._keeping.is_awaited = False
 
     async def _make(
         self, passphrase: Secret | None, door: Door | None

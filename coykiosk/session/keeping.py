@@ -35,6 +35,8 @@ class Keeping:
     def __init__(self, vault: VaultStore | None, world: World) -> None:
         self.profile = Profile(accounts=[], guard_state="")
         self.is_kept = False
+        self.is_awaited = False
+        """Whether an account is being made that the profile is to take."""
         self._vault = vault
         self._is_new = False
         """The vault was made by this session; an older one is never discarded."""
@@ -105,7 +107,7 @@ class Keeping:
         """Take an account out of the profile, and wipe it.
 
         With the last one goes the vault, of whatever age: there is no way yet to
-        put anything else into its file.
+        put anything else into its file. Unless one is being made to be kept there.
 
         Raises:
             UserError: VAULT_UNWRITABLE: the file still has it; the profile has not.
@@ -113,7 +115,8 @@ class Keeping:
         accounts = self.profile.accounts
         accounts[:] = [each for each in accounts if each is not record]
         try:
-            if not self.is_kept or self._vault is None or accounts:
+            is_needed = bool(accounts) or self.is_awaited
+            if not self.is_kept or self._vault is None or is_needed:
                 await self.save()
                 return
             self.is_kept = self._is_new = False

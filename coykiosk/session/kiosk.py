@@ -167,7 +167,8 @@ class Kiosk:
 
     def _on_contact(self, command: OpenChat | AcceptContact | RefuseContact) -> None:
         account = self._acting(command.account)
-        if command.contact.bare == account.jid:
+        if command.contact.bare in self._accounts:
+            # Oneself, as whoever: nobody has to learn that both are the same.
             raise UserError(ErrorCode.ADDRESS_BAD)
         match command:
             case OpenChat(contact=contact) | AcceptContact(contact=contact):
@@ -205,8 +206,11 @@ class Kiosk:
         passphrase = command.passphrase
         if self._creation_desk.is_busy or (self._accounts and not command.is_further):
             _wipe(passphrase)  # a key pressed twice makes no second account
-        elif self._unlocking.locked():
+        elif self._unlocking.locked() or (
+            command.is_further and not self._account_desk.has_any
+        ):
             # The vault decides first: what it holds must not mix with new things.
+            # And beside what is not there, nobody has said where it is to be kept.
             _wipe(passphrase)
             self._world.publish(EnrolmentCancelled())
         else:
@@ -235,7 +239,7 @@ class Kiosk:
         finally:
             passphrase.wipe()
         if self._accounts:
-            await self._reconnect()
+            await self._start_tor()
         else:
             # The last session ended before its account was there: finish it.
             self._start_creation(CreateAccount(None))
@@ -266,13 +270,14 @@ class Kiosk:
     async def _use_bridges(self, text: str) -> None:
         """Have tor go another way; the accounts follow it at once."""
         await self._detour.choose(text)
-        for account in self._accounts.values():
-            account.connect()
+        self._account_desk.connect_all()
 
     async def _reconnect(self) -> None:
+        await self._start_tor()
+        self._account_desk.connect_all()
+
+    async def _start_tor(self) -> None:
         await self._world.tor.start(guard_state=self._keeping.profile.guard_state)
-        for account in self._accounts.values():
-            account.connect()
 
     async def _sign_out(self) -> None:
         """End chats and streams, stop tor, and keep what is to be kept."""

@@ -1,9 +1,10 @@
 """Whom an account knows and whom it keeps out, as its record has it.
 
-Rule: the only writer of `known` and `blocked` in the record; each change is told
-and saved at once.
+Rule: the only writer of `known` and `blocked` in the record; each change of ours is
+told and saved at once. A server's are told when `settle` is called, however many.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from coykiosk.contract import BlockedChanged, Event, Jid
@@ -37,6 +38,8 @@ class People:
         self._publish = publish
         self._save = save
         self._contacts = Contacts(account)
+        self.list_changed = asyncio.Event()
+        """The server's list is another one, or somebody should leave it; see `settle`."""
 
     def tell(self) -> None:
         """Publish whom the account knows, and whom it shows nothing of."""
@@ -67,24 +70,32 @@ class People:
         known = self.keys_of(contact)
         if fingerprint not in known:
             self._record.known[str(contact)] = (*known, fingerprint)
+            self._contacts.remember(contact)
             self._save()
             self._tell_contacts()
 
-    def forget(self, contact: Jid) -> bool:
-        """Remember neither key nor name of theirs.
-
-        Returns:
-            Whether the server has them on its list.
-        """
+    def forget(self, contact: Jid) -> None:
+        """Remember neither key nor name of theirs."""
         if self._record.known.pop(str(contact.bare), None) is not None:
             self._save()
+        self._contacts.forget(contact)
         self._tell_contacts()
-        return self._contacts.is_listed(contact)
+        self.list_changed.set()
 
     def take_list(self, roster: RosterReceived) -> None:
-        """Take the server's list, or a change to it."""
+        """Take the server's list, or a change to it; `settle` tells of it."""
         self._contacts.receive(roster)
+        self.list_changed.set()
+
+    def settle(self) -> tuple[Jid, ...]:
+        """Tell what the server's list is now.
+
+        Returns:
+            Who is on it, and is forgotten here.
+        """
+        self.list_changed.clear()
         self._tell_contacts()
+        return self._contacts.unwanted
 
     # --- who is kept out -----------------------------------------------------------
 

@@ -7,10 +7,10 @@ the server is told what it needs to do its part, and a person when it has not.
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final, NoReturn, Protocol
 from xml.etree import ElementTree as ET
 
-from coykiosk.contract import Jid, PasswordChanged, Secret
+from coykiosk.contract import Failed, ForgetContact, Jid, PasswordChanged, Secret
 from coykiosk.errors import ErrorCode, UserError
 from coykiosk.session import passwords, requests
 from coykiosk.session.chats import Chats
@@ -21,6 +21,7 @@ from coykiosk.vault.profile import Account
 __all__ = ["Upkeep"]
 
 BLOCK_LIMIT_S: Final = 60.0
+LIST_PAUSE_S: Final = 0.5
 _NOT_OFFERED: Final = frozenset({"feature-not-implemented", "service-unavailable"})
 """What a server says that knows nothing of blocking (RFC 6120, section 8.4): then it
 keeps nobody out."""
@@ -127,25 +128,32 @@ class Upkeep:
             with suppress(UserError, RequestRefusedError):
                 await self._account.ask(requests.block(contacts), limit_s=BLOCK_LIMIT_S)
 
-    async def forget_contact(self, contact: Jid) -> None:
-        """Keep nothing of a contact, and have the server keep nothing either.
+    async def keep_list(self) -> NoReturn:
+        """Tell of the server's list as it changes, and take off it who is forgotten.
 
-        Raises:
-            UserError: ADDRESS_BAD; or STILL_LISTED: here nothing is left of them,
-                but the server has them on its list.
+        It is looked at now and then only: a server may change it without end.
         """
-        is_listed = self._account.chats.forget(contact)
-        if not is_listed:
-            return
+        people = self._account.chats.people
+        while True:
+            await people.list_changed.wait()
+            for contact in people.settle():
+                await self._take_off_the_list(contact)
+            await asyncio.sleep(LIST_PAUSE_S)
+
+    async def _take_off_the_list(self, contact: Jid) -> None:
         try:
             request = requests.remove_contact(contact)
             await self._account.ask(request, limit_s=BLOCK_LIMIT_S)
-        except (UserError, RequestRefusedError) as exc:
-            raise UserError(
+        except RequestRefusedError:
+            error = UserError(
                 ErrorCode.STILL_LISTED,
                 contact=str(contact.bare),
                 server=self._record.domain,
-            ) from exc
+            )
+            self._world.publish(Failed(error, ForgetContact))
+        except UserError:
+            # The connection is gone, or as good as gone: the next one brings a list.
+            return
 
     async def unblock(self, contact: Jid) -> None:
         """Let a contact write again.

@@ -1,18 +1,27 @@
 """Several accounts in one session, on real Prosody: made, used and left one by one."""
 
 import asyncio
+import os
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from coykiosk.contract import (
     AccountForgotten,
+    AccountOffline,
     AccountOnline,
+    AskCircuit,
     CancelCreation,
     ChatChanged,
     ChatPhase,
+    CircuitKnown,
+    Connect,
     ContactAsked,
     CreateAccount,
+    Door,
     EnrolmentAdvanced,
     EnrolmentCancelled,
     EnrolmentStep,
@@ -28,14 +37,27 @@ from coykiosk.contract import (
 )
 from coykiosk.errors import ErrorCode
 from coykiosk.otr import PrivateKey
+from coykiosk.ports import Circuit, IsolationKey
+from coykiosk.register.servers import Registration
+from coykiosk.session.account_desk import FURTHER_DELAY_S
+from coykiosk.vault.profile import Profile
+from coykiosk.vault.store import VaultStore
 from tests.session.conftest import Prosody
+from tests.session.own_server import OTHER_DOMAIN, own_server
 from tests.session.people import STILL_S, create, records_in, sitting
 from tests.support.fault_proxy import FaultProxy, Hold
 from tests.support.headless import (
+    DOMAIN,
+    LIMIT_S,
+    ONION,
     WORDS,
+    LoopbackTor,
     Person,
     eventually,
+    headless,
     leap,
+    make_server,
+    quick_vault,
     run_leaping,
 )
 from tests.support.relay import Side
@@ -43,11 +65,18 @@ from tests.support.relay import Side
 pytestmark = pytest.mark.network
 
 FURTHER = CreateAccount(None, is_further=True)
+OTHER_ONION = "b" * 56 + ".onion"
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "vault"
+
+
+async def nothing_happens() -> None:
+    """Let everything run that can, without time passing."""
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 async def create_further(person: Person) -> Jid:
@@ -205,3 +234,234 @@ def test_further_account_that_no_server_makes_leaves_the_first_as_it_was(
     first = run_leaping(main)
 
     assert [Jid(r.localpart, r.domain) for r in records_in(path)] == [first]
+
+
+# --- what must not link them, or lose one -----------------------------------------------------
+
+
+@asynccontextmanager
+async def before_two_domains(
+    port: int, other_port: int, path: Path
+) -> AsyncIterator[tuple[Person, LoopbackTor]]:
+    """Seat a person who tries `DOMAIN` first and `OTHER_DOMAIN` then."""
+    tor = LoopbackTor({ONION: port, OTHER_ONION: other_port})
+    servers = [
+        make_server(),
+        make_server(domain=OTHER_DOMAIN, onion=OTHER_ONION, register=Registration.FORM),
+    ]
+    async with headless(servers, tor, vault=quick_vault(path)) as person:
+        yield person, tor
+
+
+def test_account_left_over_from_a_cut_has_a_key_of_its_own_when_it_is_found(
+    tmp_path: Path, path: Path
+) -> None:
+    async def main() -> None:
+        async with (
+            own_server(tmp_path) as server,
+            FaultProxy(server.port) as proxy,
+            before_two_domains(proxy.port, server.port, path) as (person, tor),
+        ):
+            proxy.hold = Hold(Side.SERVER, 2)  # it is made, and nobody tells us
+            person.submit(CreateAccount(Secret(WORDS)))
+            await proxy.reached.wait()
+            await eventually(lambda: server.accounts(DOMAIN))
+            del tor.ways.ports[ONION]
+            proxy.cut()
+            first = (await person.until(AccountOnline)).account
+            tor.ways.ports[ONION] = proxy.port
+            second = await create_further(person)
+            assert (first.domainpart, second.domainpart) == (OTHER_DOMAIN, DOMAIN)
+            [left_over] = server.accounts(DOMAIN)
+            assert second.localpart == left_over
+
+    run_leaping(main)
+
+    records = records_in(path)
+    prints = {PrivateKey.from_bytes(r.otr_key.reveal()).fingerprint for r in records}
+    assert len(prints) == len({r.instance_tag for r in records}) == len(records) == 2
+
+
+async def make_two(port: int, path: Path) -> None:
+    """Have one account at each domain in a vault."""
+    async with before_two_domains(port, port, path) as (person, _):
+        await create(person, WORDS)
+        await create_further(person)
+
+
+def leave_pending(path: Path, number: int) -> None:
+    """Let an account in a closed vault be one of which nobody was told."""
+    vault = quick_vault(path)
+    profile = vault.unlock(Secret(WORDS))
+    profile.accounts[number].pending = True
+    vault.save(profile)
+    vault.close()
+
+
+def test_account_left_over_is_not_taken_for_one_on_a_server_that_was_named(
+    tmp_path: Path, path: Path
+) -> None:
+    async def main() -> None:
+        async with own_server(tmp_path) as server:
+            await make_two(server.port, path)
+            leave_pending(path, 1)
+            async with before_two_domains(server.port, server.port, path) as (
+                person,
+                tor,
+            ):
+                person.submit(UnlockVault(Secret(WORDS)))
+                await person.until(AccountOnline)
+                door = Door(OTHER_DOMAIN, OTHER_ONION, "")
+                n_asked = len(tor.ways.asked)
+                person.submit(CreateAccount(None, door, is_further=True))
+                # Nothing answers there in the way that a server named is spoken to.
+                await person.until(Failed)
+                assert {host for host, _ in tor.ways.asked[n_asked:]} == {OTHER_ONION}
+
+    run_leaping(main)
+
+    assert [record.pending for record in records_in(path)] == [False, True]
+
+
+def test_cancelled_account_that_was_found_again_is_left_over_as_before(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saving, may_save = threading.Event(), threading.Event()
+    save = VaultStore.save
+
+    def save_slowly(self: VaultStore, profile: Profile) -> None:
+        if sum(not each.pending for each in profile.accounts) == 2:
+            saving.set()
+            may_save.wait(LIMIT_S)
+        save(self, profile)
+
+    async def main() -> None:
+        async with own_server(tmp_path) as server:
+            await make_two(server.port, path)
+            leave_pending(path, 1)
+            monkeypatch.setattr(VaultStore, "save", save_slowly)
+            async with before_two_domains(server.port, server.port, path) as (
+                person,
+                _,
+            ):
+                person.submit(UnlockVault(Secret(WORDS)))
+                await person.until(AccountOnline)
+                person.submit(FURTHER)
+                await eventually(saving.is_set)
+                person.submit(CancelCreation())
+                may_save.set()
+                await person.until(EnrolmentCancelled)
+
+    run_leaping(main)
+
+    assert [record.pending for record in records_in(path)] == [False, True]
+
+
+@pytest.mark.parametrize("is_leaving", [True, False], ids=["leaving", "gone"])
+def test_further_account_is_not_made_beside_none(
+    prosody: Prosody, path: Path, *, is_leaving: bool
+) -> None:
+    """Where it would be kept, nobody has said."""
+
+    async def main() -> None:
+        async with sitting(prosody.direct_port, path) as (person, _):
+            person.submit(ForgetAccount(await create(person, WORDS)))
+            if not is_leaving:
+                await person.until(AccountForgotten)
+            person.submit(FURTHER)
+            await person.until(EnrolmentCancelled)
+            await eventually(lambda: person.of(AccountForgotten))
+            assert len(person.of(AccountOnline)) == 1
+
+    run_leaping(main)
+
+    assert not path.exists()
+
+
+def test_vault_stays_for_an_account_that_is_being_made_while_the_last_one_goes(
+    prosody: Prosody, path: Path
+) -> None:
+    async def main() -> Jid:
+        async with sitting(prosody.direct_port, path) as (person, _):
+            first = await create(person, WORDS)
+            person.submit(FURTHER, ForgetAccount(first))
+            online = await person.until(AccountOnline)
+            assert online.kept
+            await eventually(lambda: person.of(AccountForgotten))
+        return online.account
+
+    left = run_leaping(main)
+
+    assert [Jid(r.localpart, r.domain) for r in records_in(path)] == [left]
+
+
+def late(n_bytes: int) -> bytes:
+    """Chance that draws every pause at its upper end."""
+    return b"\xff" * n_bytes if n_bytes == 7 else os.urandom(n_bytes)
+
+
+@pytest.mark.parametrize("asks", [False, True], ids=["unlocked", "asked for"])
+def test_accounts_of_one_vault_do_not_come_online_together(
+    prosody: Prosody, path: Path, *, asks: bool
+) -> None:
+    async def main() -> None:
+        async with sitting(prosody.direct_port, path) as (person, _):
+            await create(person, WORDS)
+            await create_further(person)
+        tor = LoopbackTor({ONION: prosody.direct_port})
+        async with headless(
+            [make_server()], tor, vault=quick_vault(path), random_bytes=late
+        ) as person:
+            person.submit(UnlockVault(Secret(WORDS)))
+            await person.until(AccountOnline)
+            if asks:
+                leap(FURTHER_DELAY_S + 1)
+                await eventually(lambda: len(person.of(AccountOnline)) == 2)
+                tor.ways.is_down = True
+                tor.ways.tear()
+                await eventually(lambda: len(person.of(AccountOffline)) >= 2)
+                tor.ways.is_down = False
+                person.submit(Connect())
+                n_online = len(person.of(AccountOnline))
+                await eventually(lambda: len(person.of(AccountOnline)) > n_online)
+            n_asked = len(tor.ways.asked)
+            await nothing_happens()
+            assert len(tor.ways.asked) == n_asked
+            leap(FURTHER_DELAY_S + 1)
+            await eventually(lambda: len(tor.ways.asked) > n_asked)
+
+    run_leaping(main)
+
+
+def test_nobody_can_ask_to_talk_with_their_own_other_account(prosody: Prosody) -> None:
+    async def main() -> None:
+        async with sitting(prosody.direct_port) as (person, _):
+            first, second = await create(person), await create_further(person)
+            person.submit(OpenChat(first, second))
+            failed = await person.until(Failed)
+            assert failed.error.code is ErrorCode.ADDRESS_BAD
+
+    run_leaping(main)
+
+
+def test_path_of_an_account_that_goes_meanwhile_is_not_told(prosody: Prosody) -> None:
+    class SlowTor(LoopbackTor):
+        async def circuit(self, isolation_key: IsolationKey) -> Circuit | None:
+            asked.set()
+            await may_tell.wait()
+            return await super().circuit(isolation_key)
+
+    async def main() -> None:
+        tor = SlowTor({ONION: prosody.direct_port})
+        async with headless([make_server()], tor) as person:
+            account = await create(person)
+            person.submit(AskCircuit(account))
+            await asked.wait()
+            person.submit(ForgetAccount(account))
+            await person.until(AccountForgotten)
+            may_tell.set()
+            await nothing_happens()
+            assert person.of(CircuitKnown) == []
+
+    asked, may_tell = asyncio.Event(), asyncio.Event()
+    run_leaping(main)
