@@ -22,10 +22,11 @@ from coykiosk.ui_urwid import steps
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.dialogs import Dialog
-from coykiosk.ui_urwid.view import ViewState
+from coykiosk.ui_urwid.view import Page, ViewState
 
 __all__ = ["AccountDeeds"]
 
+_ACCOUNT_PAGES: Final = frozenset({Page.WHO, Page.CHAT, Page.SIGNING_IN})
 _QUESTIONS: Final = {
     Action.FORGET: _("Forget this account?"),
     Action.BURN: _("Burn this account?"),
@@ -60,8 +61,7 @@ class AccountDeeds:
         """Do what was asked about; whether it was one of these questions."""
         desk, subject = self._desk, dialog.subject
         if dialog.kind is Action.FURTHER:
-            desk.state = steps.creation_started(desk.state, keep=desk.state.keep)
-            desk.submit(CreateAccount(None, desk.state.door, is_further=True))
+            self._make_further()
             return True
         if subject is None:
             return False
@@ -82,8 +82,18 @@ class AccountDeeds:
                 return False
         return True
 
+    def _make_further(self) -> None:
+        desk = self._desk
+        is_free = desk.state.step is None and desk.state.page in _ACCOUNT_PAGES
+        if desk.state.account is not None and is_free:
+            desk.state = steps.creation_started(desk.state, keep=desk.state.keep)
+            desk.submit(CreateAccount(None, desk.state.door, is_further=True))
+
     def _account(self) -> None:
-        if self._desk.state.account is not None:
+        is_sheet = self._desk.dialog is not None  # whatever it is, it is not asked for
+        is_here = self._desk.state.page in _ACCOUNT_PAGES
+        if self._desk.state.account is not None and is_here and not is_sheet:
+            self._desk.read_problem()
             title = _("Your account")
             self._desk.open(Dialog(Where.ACCOUNT, title, Action.ACCOUNT))
 
@@ -127,7 +137,5 @@ class AccountDeeds:
 
     def ask_further(self) -> None:
         """Ask whether to make another account."""
-        if self._desk.where is Where.HELD_BACK:
-            self._desk.state = steps.problem_read(self._desk.state)
         title = _("Another account?")
         self._desk.open(Dialog(Where.FURTHER, title, Action.FURTHER))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from coykiosk.contract import Command, Jid
 from coykiosk.errors import ErrorCode
+from coykiosk.ui_urwid import steps
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.bridges import BridgesField
 from coykiosk.ui_urwid.chat import ChatPage
@@ -55,7 +56,8 @@ class Desk:
             # ends a line must not close what one has not seen.
             problems = self.state.problems
             is_held = problems and problems[0].code is ErrorCode.ACCOUNT_HELD_BACK
-            return Where.HELD_BACK if is_held else Where.SHEET
+            talks = self.state.page in {Page.WHO, Page.CHAT}
+            return Where.HELD_BACK if is_held and talks else Where.SHEET
         return self.page_where
 
     @property
@@ -109,6 +111,11 @@ class Desk:
         self.chats.pop(account, None)
         if not keep_words:
             self.welcome.forget_words()
+
+    def read_problem(self) -> None:
+        """Take away the problem that lies over the screen, if one does."""
+        if self.dialog is None and self.where in {Where.SHEET, Where.HELD_BACK}:
+            self.state = steps.problem_read(self.state)
 
     def open(self, dialog: Dialog) -> None:
         """Lay something over the screen."""

@@ -41,6 +41,13 @@ SHEET_BINDINGS: Final[tuple[Binding, ...]] = (
         _("Close what lies over the screen."),
     ),
     Binding(
+        Action.ACCOUNT,
+        ("f4",),
+        here(Where.HELD_BACK),
+        _("another account"),
+        _("Close this, and see what can be done with your account; A: another one."),
+    ),
+    Binding(
         Action.BRIDGES,
         ("f4",),
         here(Where.TOR),
@@ -99,7 +106,7 @@ SHEET_BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.FURTHER,
         ("a",),
-        here(Where.ACCOUNT, Where.HELD_BACK),
+        here(Where.ACCOUNT),
         _("another account"),
         _("Another account beside this one, which nobody can tell to be yours too."),
     ),

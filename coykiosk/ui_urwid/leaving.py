@@ -5,12 +5,20 @@ Rule: pure, no urwid; what was of an account that goes is out of the state at on
 
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Final
 
 from coykiosk.contract import AccountForgotten, PasswordChanged
 from coykiosk.ui_urwid.steps import at_the_door
 from coykiosk.ui_urwid.view import AccountView, Page, ViewState
 
 __all__ = ["after_leaving"]
+
+_STAYS: Final = frozenset(
+    {
+        *(Page.DOOR, Page.PROGRESS, Page.PUZZLE),  # another one is being made
+        *(Page.CLOSING, Page.CLOSED),
+    }
+)
 
 
 def after_leaving(
@@ -25,6 +33,7 @@ def _forgotten(state: ViewState, event: AccountForgotten) -> ViewState:
     """Keep nothing that was of the account, and go on with what there is."""
     left = {jid: state.accounts.get(jid, AccountView()) for jid in event.others}
     was_front = state.account not in left
+    is_making = state.page in {Page.PROGRESS, Page.PUZZLE}
     state = replace(
         state,
         account=next(iter(left), None) if was_front else state.account,
@@ -32,12 +41,12 @@ def _forgotten(state: ViewState, event: AccountForgotten) -> ViewState:
         is_burning=False,
         typing_address=False,
         address_problem=None,
-        tried=(),
-        door=None,
-        keep=state.keep if left else True,
+        tried=state.tried if is_making else (),
+        door=state.door if is_making else None,
+        keep=state.keep if left or is_making else True,
         vault_exists=event.vault_exists,
         vault_open=event.vault_open,
     )
-    if state.page in {Page.CLOSING, Page.CLOSED}:
+    if state.page in _STAYS:
         return state
     return at_the_door(state)

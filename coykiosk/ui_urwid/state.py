@@ -50,7 +50,7 @@ from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ui_urwid import steps
 from coykiosk.ui_urwid.account_state import AccountEvent, after_account_event
 from coykiosk.ui_urwid.leaving import after_leaving
-from coykiosk.ui_urwid.steps import account_in_front, at_the_door, chat_shown
+from coykiosk.ui_urwid.steps import account_in_front, chat_shown
 from coykiosk.ui_urwid.view import AccountView, Page, TorPhase, TorView, ViewState
 
 __all__ = ["reduce"]
@@ -171,16 +171,16 @@ def _after_start_event(
                 accounts=MappingProxyType(own),
             )
         case EnrolmentAdvanced(step, server):
-            return replace(
-                state, page=Page.PROGRESS, step=step, step_server=server, puzzle=None
-            )
+            state = steps.creation_advanced(state, Page.PROGRESS)
+            return replace(state, step=step, step_server=server, puzzle=None)
         case PuzzleAsked(puzzle):
-            return replace(state, page=Page.PUZZLE, puzzle=puzzle)
+            state = steps.creation_advanced(state, Page.PUZZLE)
+            return replace(state, puzzle=puzzle)
         case ServerTried():
             state = steps.puzzle_left(state)
             return replace(state, tried=(*state.tried, event))
         case EnrolmentCancelled():
-            return at_the_door(state)
+            return steps.creation_ended(state)
         case _:
             assert_never(event)
 
@@ -198,8 +198,8 @@ def _failed(
     if error.code in TOR_TROUBLES:
         tor = replace(state.tor, trouble=error, stuck_at=state.tor.percent)
         state = replace(state, tor=tor)
-    if during is CreateAccount and state.page in {Page.PROGRESS, Page.PUZZLE}:
-        state = at_the_door(state)
+    if during is CreateAccount:
+        state = steps.creation_ended(state)
     if during is BurnAccount and state.page is Page.LEAVING:
         state = steps.burning_failed(state)
     problems = (*state.problems, error)[-MAX_PROBLEMS:]
@@ -256,6 +256,7 @@ def _online(state: ViewState, event: AccountOnline, *, is_made: bool) -> ViewSta
 def _made_and_lost(state: ViewState, account: Jid) -> ViewState:
     """The account that was made is there, but its connection is gone already."""
     state = account_in_front(steps.puzzle_left(state), account)
+    state = replace(state, step=None, step_server="", door=None)
     if state.page is not Page.PROGRESS:
         return state
     return replace(state, page=Page.WHO if state.others else Page.SIGNING_IN)

@@ -5,6 +5,7 @@ Rule: pure, no urwid; each step is one function from a state to the next.
 
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Final
 
 from coykiosk.contract import Door, EnrolmentStep, Jid
 from coykiosk.errors import UserError
@@ -25,6 +26,8 @@ __all__ = [
     "chat_refused",
     "chat_shown",
     "closing",
+    "creation_advanced",
+    "creation_ended",
     "creation_started",
     "door_chosen",
     "door_shown",
@@ -38,6 +41,15 @@ __all__ = [
     "unread_shown",
     "who_shown",
 ]
+
+
+_MAKING: Final = frozenset({Page.PROGRESS, Page.PUZZLE})
+_BUSY: Final = frozenset(
+    {
+        *(Page.WHO, Page.CHAT, Page.DOOR),
+        *(Page.LEAVING, Page.CLOSING, Page.CLOSED),
+    }
+)
 
 
 def account_in_front(state: ViewState, account: Jid) -> ViewState:
@@ -64,6 +76,13 @@ def _with_front(state: ViewState, view: AccountView) -> ViewState:
         return state
     accounts = MappingProxyType({**state.accounts, state.account: view})
     return replace(state, accounts=accounts)
+
+
+def creation_ended(state: ViewState) -> ViewState:
+    """No account is being made any more; who looks at its progress goes back."""
+    if state.page in _MAKING:
+        return at_the_door(state)
+    return replace(state, step=None, step_server="", puzzle=None, cancelling=False)
 
 
 def at_the_door(state: ViewState) -> ViewState:
@@ -96,6 +115,11 @@ def creation_started(state: ViewState, *, keep: bool) -> ViewState:
         cancelling=False,
         tried=(),
     )
+
+
+def creation_advanced(state: ViewState, page: Page) -> ViewState:
+    """An account is being made: show it to who waits for it, and to nobody else."""
+    return state if state.page in _BUSY else replace(state, page=page)
 
 
 def cancelling(state: ViewState) -> ViewState:

@@ -24,7 +24,9 @@ from coykiosk.contract import (
     NewCircuit,
     OpenChat,
     Protection,
+    PuzzleAsked,
     SendMessage,
+    ServerTried,
     TorReady,
     VaultUnlocked,
 )
@@ -39,6 +41,7 @@ from tests.ui_urwid.test_pages import (
     NOW,
     ONLINE,
     SAM,
+    SEEN,
     SMALL,
     USUAL,
     VAULT,
@@ -66,6 +69,14 @@ def other_chat(contact: Jid = EVE) -> ChatChanged:
 
 def to_other(text: str, contact: Jid = EVE) -> MessageReceived:
     return MessageReceived(OTHER, contact, contact, text, NOW, Protection.PRIVATE)
+
+
+def gone(account: Jid, *others: Jid) -> AccountForgotten:
+    """It is burnt; with no other one, its vault went with it."""
+    kept = bool(others)
+    return AccountForgotten(
+        account, is_burnt=True, vault_exists=kept, vault_open=kept, others=others
+    )
 
 
 def with_two(*more: Event) -> Person:
@@ -182,11 +193,11 @@ def test_leaving_the_invitation_leads_back_to_the_question() -> None:
     assert person.commands == []
 
 
-def test_account_that_is_held_back_offers_another_one_by_one_key() -> None:
+def test_account_that_is_held_back_offers_another_one() -> None:
     person = Person(NO_VAULT, ONLINE, Failed(HELD_BACK, None))
-    assert "A another account" in person.sees()
+    assert "F4 another account" in person.sees()
 
-    person.presses("a", "enter")
+    person.presses("f4", "a", "enter")
 
     assert person.commands == [FURTHER]
     assert person.shell.state.problems == ()
@@ -201,6 +212,91 @@ def test_account_that_is_held_back_takes_no_key_from_who_types() -> None:
 
     assert "> sam" in person.sees()
     assert "F4, then A" in person.sees()
+
+
+def test_account_that_is_held_back_starts_nothing_by_a_sentence() -> None:
+    person = in_a_chat(Failed(HELD_BACK, None))
+
+    person.types("alright, at nine then")
+    person.presses("enter")
+
+    assert person.commands == []
+    assert person.shell.where is Where.CHAT
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [["f4", "b", "enter"], ["f4", "a", "enter"], ["f4", "a", "f9"]],
+    ids=["burning", "making", "door"],
+)
+def test_account_that_is_held_back_is_only_told_while_something_else_is_done(
+    keys: list[str],
+) -> None:
+    person = with_two()
+    person.presses(*keys)
+    page, n_commands = person.shell.state.page, len(person.commands)
+    person.happens(Failed(HELD_BACK, None))
+
+    person.presses("a", "f4", "a", "f9")
+    assert person.shell.where is Where.SHEET
+    person.presses("enter")
+
+    assert person.shell.state.page is page
+    assert len(person.commands) == n_commands
+
+
+def test_puzzle_is_not_answered_by_closing_what_lies_over_it() -> None:
+    person = with_two()
+    person.presses("f4", "a", "enter")
+    person.happens(PuzzleAsked(SEEN), Failed(HELD_BACK, None))
+
+    person.types("a7x")
+    person.presses("enter")
+
+    assert person.commands == [FURTHER]
+    assert person.shell.where is Where.PUZZLE
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        EnrolmentAdvanced(EnrolmentStep.REACHING_SERVER, "example.net"),
+        PuzzleAsked(SEEN),
+        ServerTried("example.net", LOST),
+        EnrolmentCancelled(),
+        Failed(LOST, CreateAccount),
+    ],
+    ids=lambda event: type(event).__name__,
+)
+def test_nothing_of_a_creation_takes_the_line_from_who_types(event: Event) -> None:
+    person = in_a_chat()
+    person.types("the source is")
+
+    person.happens(event)
+
+    assert person.shell.where is Where.CHAT
+    assert "> the source is" in person.sees()
+
+
+def test_another_account_can_be_made_after_one_that_was_lost_at_once() -> None:
+    person = Person(NO_VAULT, ONLINE)
+    person.presses("f4", "a", "enter")
+    person.happens(AccountOffline(OTHER, LOST, 5.0))
+
+    person.presses("f4", "a", "enter")
+
+    assert person.commands == [FURTHER, FURTHER]
+
+
+def test_other_account_that_goes_leaves_the_making_of_another_one_alone() -> None:
+    person = with_two()
+    person.presses("f4", "a", "enter")
+    person.happens(PuzzleAsked(SEEN))
+
+    person.happens(gone(OTHER, ME))
+
+    assert person.shell.state.page is Page.PUZZLE
+    assert person.shell.state.puzzle == SEEN
 
 
 # --- who one is ---------------------------------------------------------------------------
