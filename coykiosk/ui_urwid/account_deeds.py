@@ -136,6 +136,8 @@ class AccountDeeds:
         self._desk.state = state
 
     def ask_further(self) -> None:
-        """Ask whether to make another account."""
+        """Ask whether to make another account, beside one that there is."""
+        if self._desk.state.account is None:
+            return
         title = _("Another account?")
         self._desk.open(Dialog(Where.FURTHER, title, Action.FURTHER))

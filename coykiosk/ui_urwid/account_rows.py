@@ -59,7 +59,7 @@ def further_rows(state: ViewState) -> Rows:
             "go when you do: whoever watches both for long may guess it."
         ),
         _("It is kept in your vault, like the others.")
-        if state.keep
+        if state.keep and state.accounts
         else _("Nothing is kept of it: when you quit, it is gone like the others."),
     ]
     if state.door is not None:

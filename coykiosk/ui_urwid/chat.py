@@ -5,6 +5,7 @@ text leaves the compose line only when it has been handed over; an unknown slash
 command is never sent as text, and nothing is handed over while the chat says STOP.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,6 +106,13 @@ class ChatPage:
     def log(self, contact: Jid) -> LogView:
         """Return the message log of a chat."""
         return self._logs.setdefault(contact, LogView())
+
+    def forget(self, contacts: Iterable[Jid]) -> None:
+        """Keep nothing of what was typed and shown in the chats with them."""
+        self._notice = ""
+        for contact in contacts:
+            self._composers.pop(contact, None)
+            self._logs.pop(contact, None)
 
     def keypress(self, contact: Jid, key: str) -> None:
         """Edit the draft."""

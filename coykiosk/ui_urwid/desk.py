@@ -4,7 +4,7 @@ Rule: this is the one mutable place of the screen. `deeds` changes it for a key,
 `shell` for an event and for text, and `shell` draws it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from coykiosk.contract import Command, Jid
@@ -111,6 +111,11 @@ class Desk:
         self.chats.pop(account, None)
         if not keep_words:
             self.welcome.forget_words()
+
+    def forget_chats(self, account: Jid, contacts: Iterable[Jid]) -> None:
+        """Drop what an account said and typed in the chats with these contacts."""
+        if account in self.chats:
+            self.chats[account].forget(contacts)
 
     def read_problem(self) -> None:
         """Take away the problem that lies over the screen, if one does."""

@@ -3,16 +3,25 @@
 Rule: pure, no urwid; what was of an account that goes is out of the state at once.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from coykiosk.contract import AccountForgotten, PasswordChanged
+from coykiosk.contract import AccountForgotten, Jid, PasswordChanged
+from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ui_urwid.steps import at_the_door
 from coykiosk.ui_urwid.view import AccountView, Page, ViewState
 
 __all__ = ["after_leaving"]
 
+_OF_AN_ACCOUNT: Final = frozenset(
+    {
+        *(ErrorCode.ACCOUNT_HELD_BACK, ErrorCode.STILL_LISTED),
+        *(ErrorCode.PASSWORD_REFUSED, ErrorCode.PASSWORD_UNSURE),
+    }
+)
+"""They say what to do with an account, which they know by its server."""
 _STAYS: Final = frozenset(
     {
         *(Page.DOOR, Page.PROGRESS, Page.PUZZLE),  # another one is being made
@@ -44,9 +53,25 @@ def _forgotten(state: ViewState, event: AccountForgotten) -> ViewState:
         tried=state.tried if is_making else (),
         door=state.door if is_making else None,
         keep=state.keep if left or is_making else True,
+        problems=_without_problems_of(event.account, left, state.problems),
+        has_forgotten=True,
         vault_exists=event.vault_exists,
         vault_open=event.vault_open,
     )
     if state.page in _STAYS:
         return state
     return at_the_door(state)
+
+
+def _without_problems_of(
+    gone: Jid, left: Iterable[Jid], problems: tuple[UserError, ...]
+) -> tuple[UserError, ...]:
+    """Tell nothing more of an account that is gone, unless it may be of another."""
+    if any(each.domainpart == gone.domainpart for each in left):
+        return problems
+    return tuple(
+        problem
+        for problem in problems
+        if problem.code not in _OF_AN_ACCOUNT
+        or problem.facts.get("server") != gone.domainpart
+    )

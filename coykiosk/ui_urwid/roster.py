@@ -149,7 +149,7 @@ class WhoPage:
                 "This is no address. An address looks like name@server, without blanks."
             )
             return None
-        if contact == state.account:
+        if contact in state.accounts:
             self._problem = _("This is your own address; give it to somebody else.")
             return None
         return contact
@@ -159,6 +159,11 @@ class WhoPage:
         self._edit.set_edit_text("")
         self._problem = ""
         self._chosen = None
+
+    def settle(self, state: ViewState) -> None:
+        """Go back to the address line for good, once the chosen line is gone."""
+        if self._chosen is not None and self._chosen not in self._places(state):
+            self._chosen = None
 
     def unchoose(self) -> None:
         """Go back to the address line, because the choice was answered."""

@@ -10,7 +10,14 @@ from typing import Final
 
 import urwid
 
-from coykiosk.contract import AccountForgotten, BridgesSet, Command, Event
+from coykiosk.contract import (
+    AccountForgotten,
+    BlockedChanged,
+    BridgesSet,
+    ChatClosed,
+    Command,
+    Event,
+)
 from coykiosk.text import _
 from coykiosk.ui_urwid import dialogs, steps, wording
 from coykiosk.ui_urwid.account_rows import (
@@ -125,10 +132,21 @@ class Shell:
         if (moved or is_other) and is_bound:
             # A question about a chat makes no sense over another screen.
             self._desk.dialog = None
-        if isinstance(event, AccountForgotten):
-            account = event.account.bare
-            self._desk.forget_account(account, keep_words=event.vault_open)
-            urwid.CanvasCache.clear()
+        self._desk.who.settle(self._desk.state)
+        self._forget(event)
+
+    def _forget(self, event: Event) -> None:
+        """Keep nothing of what the session keeps nothing of."""
+        match event:
+            case AccountForgotten(account):
+                self._desk.forget_account(account.bare, keep_words=event.vault_open)
+            case ChatClosed(account, contact):
+                self._desk.forget_chats(account.bare, (contact.bare,))
+            case BlockedChanged(account, contacts):
+                self._desk.forget_chats(account.bare, contacts)
+            case _:
+                return
+        urwid.CanvasCache.clear()
 
     def judged(self, generation: int, *, is_enough: bool) -> None:
         """Take the answer to `ask_judge`."""
@@ -165,6 +183,7 @@ class Shell:
             self._deeds.do(action)
         else:
             self._edit(key)
+        self._desk.who.settle(self._desk.state)
         self._sync_address()
 
     def _edit(self, key: str) -> None:

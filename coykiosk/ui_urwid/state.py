@@ -210,7 +210,11 @@ def _after_account_event(state: ViewState, event: AccountEvent) -> ViewState:
     """Take an event of one account, and go where the person should be then."""
     account = event.account.bare
     is_making = state.page in {Page.PROGRESS, Page.PUZZLE}
-    is_made = is_making and account not in state.accounts
+    is_new = account not in state.accounts
+    is_made = is_making and is_new and isinstance(event, AccountOnline | AccountOffline)
+    is_first = not state.accounts and not state.has_forgotten
+    if is_new and not (is_made or is_first):
+        return state  # it is gone, and what comes late of it brings nothing back
     before = state.accounts.get(account, AccountView())
     if state.account is None:
         state = replace(state, account=account)

@@ -184,6 +184,8 @@ class ViewState:
         default_factory=lambda: MappingProxyType({})
     )
     """All that there are, by bare address, in the order in which they came."""
+    has_forgotten: bool = False
+    """An account went: what is still told of it makes no account of it again."""
     is_burning: bool = False
     """While the account goes: its server is asked to delete it as well."""
     typing_address: bool = False

@@ -15,6 +15,7 @@ from coykiosk.contract import (
     ContactAsked,
     ContactsChanged,
     CreateAccount,
+    Event,
     Failed,
     ForgetAccount,
     ForgetContact,
@@ -530,3 +531,43 @@ def test_lost_connection_is_told_in_the_account_too() -> None:
     person.presses("f4", "n")
 
     assert person.commands == [NewCircuit(ME)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [ChatClosed(ME, SAM), BlockedChanged(ME, (SAM,))],
+    ids=["forgotten", "blocked"],
+)
+def test_nothing_that_was_typed_to_a_person_who_went_comes_back(event: Event) -> None:
+    person = in_a_chat(received("the drop is at 9"))
+    person.types("I shall be there")
+    person.presses("enter")
+    person.types("half a draft")
+
+    person.happens(event, BlockedChanged(ME, ()), chat())
+    person.presses("ctrl n", "up")
+
+    seen = person.sees()
+    assert person.shell.where is Where.CHAT
+    for words in ("the drop", "I shall", "half a draft"):
+        assert words not in seen
+
+
+def test_what_is_typed_to_somebody_else_stays_when_a_person_goes() -> None:
+    person = in_a_chat(chat(EVE))
+    person.types("half a draft")
+
+    person.happens(ChatClosed(ME, EVE))
+
+    assert "> half a draft" in person.sees()
+
+
+def test_choice_that_went_is_not_chosen_again_when_its_line_comes_back() -> None:
+    person = Person(NO_VAULT, ONLINE, ContactsChanged(ME, (SAM,), ()))
+    person.presses("down")
+    person.happens(ContactsChanged(ME, (), ()), ContactsChanged(ME, (SAM,), ()))
+
+    person.presses("delete")
+
+    assert person.shell.where is Where.WHO_ENTRY
+    assert person.commands == []

@@ -1,6 +1,7 @@
 """Several accounts on the screen: who one is, what is whose, and how to go over."""
 
 import pytest
+import urwid
 
 from coykiosk.contract import (
     AccountConnecting,
@@ -31,7 +32,9 @@ from coykiosk.contract import (
     VaultUnlocked,
 )
 from coykiosk.errors import ErrorCode, UserError
+from coykiosk.ui_urwid.account_rows import further_rows
 from coykiosk.ui_urwid.actions import Where
+from coykiosk.ui_urwid.leaving import after_leaving
 from coykiosk.ui_urwid.view import Page
 from tests.ui_urwid.test_pages import (
     EVE,
@@ -84,6 +87,11 @@ def with_two(*more: Event) -> Person:
     person = Person(VAULT, VaultUnlocked((ME, OTHER)), TorReady(own=True))
     person.happens(ONLINE, OTHER_ONLINE, *more)
     return person
+
+
+def two_in_a_chat(*more: Event) -> Person:
+    """Somebody with two accounts, who talks with Sam as the first."""
+    return with_two(chat(), *more)
 
 
 # --- making another one ---------------------------------------------------------------------
@@ -314,7 +322,7 @@ def test_one_goes_over_to_the_other_account(keys: list[str]) -> None:
 
 
 def test_one_comes_back_to_the_chat_as_it_was_left() -> None:
-    person = in_a_chat(OTHER_ONLINE)
+    person = two_in_a_chat()
     person.types("half a sent")
 
     person.presses("ctrl o")
@@ -326,7 +334,7 @@ def test_one_comes_back_to_the_chat_as_it_was_left() -> None:
 
 
 def test_draft_for_a_contact_is_not_there_as_somebody_else() -> None:
-    person = in_a_chat(OTHER_ONLINE, other_chat(SAM))
+    person = two_in_a_chat(other_chat(SAM))
     person.types("as me only")
 
     person.presses("ctrl o", "down", "enter")
@@ -389,7 +397,7 @@ def test_chat_of_another_account_does_not_come_to_the_screen_by_itself() -> None
 
 
 def test_same_contact_has_a_chat_of_its_own_with_each_account() -> None:
-    person = in_a_chat(OTHER_ONLINE, received("to me"))
+    person = two_in_a_chat(received("to me"))
 
     person.happens(other_chat(SAM), to_other("to the other", SAM))
 
@@ -399,7 +407,7 @@ def test_same_contact_has_a_chat_of_its_own_with_each_account() -> None:
 
 
 def test_next_unread_chat_may_be_another_accounts() -> None:
-    person = in_a_chat(OTHER_ONLINE, other_chat(), to_other("psst"))
+    person = two_in_a_chat(other_chat(), to_other("psst"))
 
     person.presses("f7")
 
@@ -409,7 +417,7 @@ def test_next_unread_chat_may_be_another_accounts() -> None:
 
 
 def test_stranger_who_asks_another_account_is_told_of_there() -> None:
-    person = in_a_chat(OTHER_ONLINE, ContactAsked(OTHER, EVE))
+    person = two_in_a_chat(ContactAsked(OTHER, EVE))
     assert "1 person wants to talk" in person.sees()
 
     person.presses("f2")
@@ -425,6 +433,16 @@ def test_other_account_that_is_offline_says_so_in_its_row_alone() -> None:
 
     assert f"{OTHER} (OFFLINE)" in seen
     assert "OFFLINE. The connection" not in seen
+
+
+def test_own_other_account_is_nobody_to_talk_to() -> None:
+    person = with_two()
+    person.types(str(OTHER))
+
+    person.presses("enter")
+
+    assert person.commands == []
+    assert "This is your own address" in person.sees()
 
 
 def test_path_is_told_of_the_account_in_front() -> None:
@@ -449,7 +467,7 @@ def test_whichever_account_is_online_first_is_in_front_after_unlocking() -> None
 
 
 def test_forgotten_account_leaves_the_other_with_its_chats() -> None:
-    person = in_a_chat(OTHER_ONLINE, other_chat(), to_other("psst"))
+    person = two_in_a_chat(other_chat(), to_other("psst"))
     person.presses("f4", "f", "enter")
     person.happens(
         AccountForgotten(
@@ -464,8 +482,81 @@ def test_forgotten_account_leaves_the_other_with_its_chats() -> None:
 
 
 def test_new_path_of_another_account_changes_nothing_here() -> None:
-    person = in_a_chat(OTHER_ONLINE)
+    person = two_in_a_chat()
 
     person.happens(AccountConnecting(OTHER))
 
     assert "online, onion" in person.sees()
+
+
+def test_account_that_is_gone_is_not_brought_back_by_what_comes_late() -> None:
+    person = with_two()
+    person.happens(gone(ME, OTHER))
+
+    person.happens(
+        CircuitKnown(ME, None), ONLINE, AccountOffline(ME, LOST, 1.0), received("late")
+    )
+    person.presses("enter")
+
+    assert list(person.shell.state.accounts) == [OTHER]
+    assert str(ME) not in person.sees()
+
+
+@pytest.mark.parametrize(
+    "event",
+    [CircuitKnown(ME, None), ONLINE, AccountOffline(ME, LOST, 1.0), chat()],
+    ids=lambda event: type(event).__name__,
+)
+def test_only_account_that_is_gone_is_not_brought_back_either(event: Event) -> None:
+    person = Person(NO_VAULT, ONLINE, gone(ME))
+
+    person.happens(event)
+
+    assert person.shell.state.accounts == {}
+    assert person.shell.state.page is Page.START
+
+
+def test_another_first_account_can_be_made_after_one_that_is_gone() -> None:
+    person = Person(NO_VAULT, ONLINE, gone(ME), CircuitKnown(ME, None))
+    person.presses("enter")
+    person.presses("enter")
+
+    person.happens(OTHER_ONLINE)
+
+    assert f"You are {OTHER}" in person.sees()
+    assert str(ME) not in person.sees()
+
+
+def test_making_of_an_account_is_not_ended_by_what_is_no_beginning_of_one() -> None:
+    person = with_two()
+    person.presses("f4", "a", "enter")
+
+    person.happens(CircuitKnown(EVE, None), ContactAsked(EVE, SAM))
+
+    assert list(person.shell.state.accounts) == [ME, OTHER]
+    assert person.shell.state.page is Page.PROGRESS
+
+
+def test_what_was_to_be_read_of_an_account_goes_with_it() -> None:
+    person = Person(NO_VAULT, ONLINE, Failed(HELD_BACK, None))
+
+    person.happens(gone(ME))
+    person.presses("enter")
+
+    assert person.shell.state.problems == ()
+    assert person.shell.where is Where.START_WORDS
+
+
+def test_what_is_to_be_read_of_another_account_is_not_lost() -> None:
+    person = with_two(Failed(HELD_BACK, None))
+
+    person.happens(gone(OTHER, ME))
+
+    assert person.shell.state.problems == (HELD_BACK,)
+
+
+def test_question_after_another_account_promises_no_vault_without_one() -> None:
+    rows = further_rows(after_leaving(with_two().shell.state, gone(ME)))
+
+    words = " ".join(str(row.text) for row in rows if isinstance(row, urwid.Text))
+    assert "kept in your vault" not in words
