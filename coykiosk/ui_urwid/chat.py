@@ -18,6 +18,7 @@ from coykiosk.ui_urwid.actions import Action
 from coykiosk.ui_urwid.editing import line_edit
 from coykiosk.ui_urwid.keymap import action_for_slash
 from coykiosk.ui_urwid.log import LogView
+from coykiosk.ui_urwid.own_name import headline_as, own_short_name
 from coykiosk.ui_urwid.palette import ATTRIBUTES
 from coykiosk.ui_urwid.sheet import Part, blank, clipped, stack
 from coykiosk.ui_urwid.untrusted import Kind, clean, clean_typed, clip, width
@@ -30,6 +31,7 @@ _MAX_DRAFT_CHARS: Final = 20_000
 _MAX_RECALLED: Final = 100
 _ROOMY_ROWS: Final = 10  # fewer rows: only the essential is drawn
 _MAX_ADVICE_ROWS: Final = 3
+_MIN_NAME_CELLS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,7 @@ class ChatPage:
             return blank(cols, rows)
         is_roomy = rows >= _ROOMY_ROWS
         above = [_title(state, chat, cols)] if is_roomy else []
-        below = self._below(chat, cols, rows)
+        below = self._below(state, chat, cols, rows)
         n_taken = len(above) + sum(canvas.rows() for canvas, _focus in below)
         log = self.log(chat.contact)
         log.show(chat.lines)
@@ -177,10 +179,13 @@ class ChatPage:
         # In the smallest terminals the compose line is what must stay.
         return clipped(drawn, max(0, drawn.rows() - rows), rows)
 
-    def _below(self, chat: ChatView, cols: int, rows: int) -> list[Part]:
+    def _below(
+        self, state: ViewState, chat: ChatView, cols: int, rows: int
+    ) -> list[Part]:
         """Draw what stands between the messages and the edge of the page."""
+        is_roomy = rows >= _ROOMY_ROWS
         parts: list[Part] = []
-        parts.append((_protection(chat, cols, is_roomy=rows >= _ROOMY_ROWS), False))
+        parts.append((_protection(state, chat, cols, is_roomy=is_roomy), False))
         if self._notice:
             notice = urwid.Text(("caution", self._notice)).render((cols,))
             parts.append((notice, False))
@@ -195,28 +200,45 @@ def _line(words: str, attribute: str, cols: int) -> urwid.Canvas:
 
 def _title(state: ViewState, chat: ChatView, cols: int) -> Part:
     """Draw whom this chat is with, and what waits in the others."""
-    others = state.n_unread
-    right = ""
-    chats = list(state.front.chats)
-    if len(chats) > 1:
-        right = _("chat {n} of {all}").format(
-            n=chats.index(chat.contact) + 1, all=len(chats)
-        )
-    if others:
-        unread = ngettext("{n} unread elsewhere", "{n} unread elsewhere", others)
-        right = (
-            f"{right}, {unread.format(n=others)}" if right else unread.format(n=others)
-        )
-    left = clip(wording.address(chat.contact), max(1, cols - width(right) - 3))
+    contact, as_me = wording.address(chat.contact), ""
+    rights = _elsewhere(state, chat)
+    right = rights[0]
+    if state.others:
+        name = own_short_name(state, max(_MIN_NAME_CELLS, cols // 4))
+        as_me = _(", as {name}").format(name=name)
+        # As whom one writes is worth more than what is elsewhere.
+        free = cols - width(as_me) - 3
+        needed = min(width(contact), max(_MIN_NAME_CELLS, free // 2))
+        fitting = [each for each in rights if needed + width(each) <= free]
+        right = fitting[0] if fitting else ""
+    left = clip(contact, max(1, cols - width(right) - width(as_me) - 3)) + as_me
     space = max(1, cols - width(left) - width(right) - 2)
     return _line(f" {left}{' ' * space}{right} ", "title", cols), False
 
 
-def _protection(chat: ChatView, cols: int, *, is_roomy: bool) -> urwid.Canvas:
+def _elsewhere(state: ViewState, chat: ChatView) -> list[str]:
+    """Return what to say of the other chats, the longest first."""
+    n, chats = state.n_unread, list(state.front.chats)
+    place = _("chat {n} of {all}").format(
+        n=chats.index(chat.contact) + 1, all=len(chats)
+    )
+    if not n:
+        return [place, ""] if len(chats) > 1 else [""]
+    unread = ngettext("{n} unread", "{n} unread", n).format(n=n)
+    longer = ngettext("{n} unread elsewhere", "{n} unread elsewhere", n).format(n=n)
+    whole = [f"{place}, {longer}"] if len(chats) > 1 else []
+    return [*whole, longer, unread]
+
+
+def _protection(
+    state: ViewState, chat: ChatView, cols: int, *, is_roomy: bool
+) -> urwid.Canvas:
     """Draw who can read this chat now, and what to do about it."""
-    headline = (ATTRIBUTES[chat.protection], wording.chat_headline(chat))
+    attribute = ATTRIBUTES[chat.protection]
     if not is_roomy:
-        return urwid.Text(headline, wrap="clip").render((cols,))
+        words = headline_as(state, chat, cols)
+        return urwid.Text((attribute, words), wrap="clip").render((cols,))
+    headline = (attribute, wording.chat_headline(chat))
     text = urwid.Text([headline, " ", wording.chat_advice(chat)])
     canvas = text.render((cols,))
     return clipped(canvas, 0, min(canvas.rows(), _MAX_ADVICE_ROWS))

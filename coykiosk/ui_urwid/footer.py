@@ -14,6 +14,7 @@ from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.keymap import hints_for
+from coykiosk.ui_urwid.own_name import own_name
 from coykiosk.ui_urwid.roster import who_places
 from coykiosk.ui_urwid.sheet import Part, clipped
 from coykiosk.ui_urwid.untrusted import Kind, clean, clip, width
@@ -27,6 +28,7 @@ _MAX_BANNER_ROWS: Final = 3
 _MAX_NARROW_BANNER_ROWS: Final = 4
 _LAST: Final = (Action.HELP, Action.QUIT)
 _MAX_HINTS: Final = 5
+_MIN_NAME_CELLS: Final = 8
 
 
 def footer_parts(desk: Desk, cols: int, rows: int) -> list[Part]:
@@ -70,18 +72,30 @@ def _banners(desk: Desk, cols: int, *, is_roomy: bool) -> list[Part]:
     if state.news and not desk.is_empty:
         name = wording.address(state.news[0].account)
         banners.append(("ok", f"{name}: {wording.news_words(state.news[0])}"))
-    n = sum(len(view.requests) for view in state.accounts.values())
-    if n and state.page is Page.CHAT:
-        words = ngettext(
-            "{n} person wants to talk with you: F2",
-            "{n} people want to talk with you: F2",
-            n,
-        )
-        banners.append(("caution", words.format(n=n)))
+    asking = _asking(state) if state.page is Page.CHAT else []
+    banners += [("caution", words) for words in asking[: 2 if is_roomy else 1]]
     most = _MAX_BANNER_ROWS if cols >= _ROOMY_COLS else _MAX_NARROW_BANNER_ROWS
     limit = most if is_roomy else 1
     drawn = [urwid.Text(banner).render((cols,)) for banner in banners]
     return [(clipped(one, 0, min(one.rows(), limit)), False) for one in drawn]
+
+
+def _asking(state: ViewState) -> list[str]:
+    """Say how many strangers ask, each account's where one finds them."""
+    n = len(state.front.requests)
+    n_elsewhere = sum(len(state.accounts[each].requests) for each in state.others)
+    here = ngettext(
+        "{n} person wants to talk with you: F2",
+        "{n} people want to talk with you: F2",
+        n,
+    )
+    elsewhere = ngettext(
+        "{n} person wants to talk with another account of yours: Ctrl+O",
+        "{n} people want to talk with another account of yours: Ctrl+O",
+        n_elsewhere,
+    )
+    counted = [(here, n), (elsewhere, n_elsewhere)]
+    return [words.format(n=number) for words, number in counted if number]
 
 
 def _status(state: ViewState, cells: int) -> str:
@@ -91,7 +105,11 @@ def _status(state: ViewState, cells: int) -> str:
     if account and state.account is not None:
         words.append(f"{wording.address(state.account)} {account}")
     shown = " | ".join(filter(None, words))
-    if width(shown) > cells and account:
+    if width(shown) > cells and state.others:
+        # Who one is must not be left out where one could be somebody else.
+        room = max(_MIN_NAME_CELLS, cells - width(account) - 1)
+        shown = f"{own_name(state, room)} {account}"
+    elif width(shown) > cells and account:
         shown = " | ".join(filter(None, [*words[:-1], account]))
     return clip(shown, cells)
 

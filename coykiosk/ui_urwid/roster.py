@@ -15,9 +15,10 @@ from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.actions import Where
 from coykiosk.ui_urwid.dialogs import Rows, gap
 from coykiosk.ui_urwid.editing import line_edit
-from coykiosk.ui_urwid.sheet import Sheet
+from coykiosk.ui_urwid.own_name import own_name
+from coykiosk.ui_urwid.sheet import Part, Sheet, stack
 from coykiosk.ui_urwid.spelling import spoken
-from coykiosk.ui_urwid.untrusted import Kind, clean, clean_typed
+from coykiosk.ui_urwid.untrusted import Kind, clean, clean_typed, clip, width
 from coykiosk.ui_urwid.view import ChatView, ViewState
 
 __all__ = ["Place", "WhoPage", "who_places"]
@@ -159,6 +160,7 @@ class WhoPage:
         self._edit.set_edit_text("")
         self._problem = ""
         self._chosen = None
+        self._sheet.to_top()
 
     def settle(self, state: ViewState) -> None:
         """Go back to the address line for good, once the chosen line is gone."""
@@ -179,7 +181,9 @@ class WhoPage:
         """Draw the screen."""
         self._cols = cols
         is_compact = rows < _ROOMY_ROWS
-        body: list[urwid.Widget] = [*_you_rows(state, is_compact=is_compact), gap()]
+        above = _you_bar(state, cols) if is_compact and rows > 1 else []
+        you = [] if above else _you_rows(state, is_compact=is_compact)
+        body: list[urwid.Widget] = [*you, gap()] if you else []
         body.append(urwid.Text(("strong", _("Who do you want to talk to?"))))
         edit_at = len(body)
         body += [self._edit, urwid.Text(self._below_edit(state))]
@@ -191,7 +195,7 @@ class WhoPage:
         if is_compact:
             body += [gap(), *_spoken_rows(state)]
         self._sheet.show(body, focus)
-        return self._sheet.draw(cols, rows)
+        return stack([*above, (self._sheet.draw(cols, rows - len(above)), True)])
 
     def _below_edit(self, state: ViewState) -> str | tuple[str, str]:
         """Return the one thing to say about the address line."""
@@ -288,6 +292,16 @@ def _chat_words(chat: ChatView) -> str:
         return words
     unread = ngettext("{n} unread", "{n} unread", chat.n_unread)
     return f"{words}  ({unread.format(n=chat.n_unread)})"
+
+
+def _you_bar(state: ViewState, cols: int) -> list[Part]:
+    """Say who one is now in a row that stays, where one could be somebody else."""
+    if not state.others:
+        return []
+    words = f" {_('You are')} "
+    shown = clip(words + own_name(state, max(1, cols - width(words))), cols)
+    filled = shown + " " * max(0, cols - width(shown))
+    return [(urwid.Text(("title", filled), wrap="clip").render((cols,)), False)]
 
 
 def _you_rows(state: ViewState, *, is_compact: bool) -> Rows:

@@ -1,5 +1,7 @@
 """Several accounts on the screen: who one is, what is whose, and how to go over."""
 
+from dataclasses import replace
+
 import pytest
 import urwid
 
@@ -13,6 +15,7 @@ from coykiosk.contract import (
     ChatPhase,
     CircuitKnown,
     ContactAsked,
+    ContactsChanged,
     CreateAccount,
     Door,
     EnrolmentAdvanced,
@@ -35,6 +38,7 @@ from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ui_urwid.account_rows import further_rows
 from coykiosk.ui_urwid.actions import Where
 from coykiosk.ui_urwid.leaving import after_leaving
+from coykiosk.ui_urwid.own_name import own_short_name
 from coykiosk.ui_urwid.view import Page
 from tests.ui_urwid.test_pages import (
     EVE,
@@ -382,6 +386,99 @@ def test_going_over_means_nothing_with_one_account() -> None:
     assert person.shell.state.page is Page.CHAT
 
 
+def press_at(person: Person, size: tuple[int, int], *keys: str) -> None:
+    """Press keys in a terminal that always has this size."""
+    for key in keys:
+        person.shell.press_all([key])
+        person.rows(size)
+
+
+MANY = tuple(Jid(f"k{n:02}", "x.example") for n in range(8))
+TINY = (20, 5)
+any_size = pytest.mark.parametrize(
+    "size", [USUAL, SMALL, TINY], ids=["usual", "small", "tiny"]
+)
+
+
+@any_size
+@pytest.mark.parametrize("n_unread", [0, 3])
+def test_chats_of_two_accounts_with_one_contact_never_look_the_same(
+    size: tuple[int, int], n_unread: int
+) -> None:
+    events: list[Event] = [chat(), other_chat(SAM), chat(EVE), other_chat(EVE)]
+    for _n in range(n_unread):
+        events += [received("psst", EVE), to_other("psst")]
+    first, second = with_two(*events), with_two(*events)
+    second.presses("ctrl o", "ctrl n")
+    assert first.shell.where is second.shell.where is Where.CHAT
+
+    rows = first.rows(size), second.rows(size)
+
+    assert rows[0] != rows[1]
+    assert "as lufimo" in " ".join(rows[0]).lower()
+    assert "as bemari" in " ".join(rows[1]).lower()
+
+
+@any_size
+@pytest.mark.parametrize("keys", [["ctrl o"], ["enter"]], ids=["key", "chosen"])
+def test_one_sees_who_one_is_after_going_over(
+    size: tuple[int, int], keys: list[str]
+) -> None:
+    lists = ContactsChanged(ME, MANY, ()), ContactsChanged(OTHER, MANY, ())
+    person = with_two(*lists)
+    person.rows(size)
+    press_at(person, size, *["down"] * 9)
+    before = person.rows(size)
+
+    press_at(person, size, *keys)
+
+    rows = person.rows(size)
+    assert rows != before
+    assert "You are bemari" in " ".join(" ".join(rows).split())
+    press_at(person, size, "ctrl o")
+    assert "You are lufimo" in " ".join(" ".join(person.rows(size)).split())
+
+
+@pytest.mark.parametrize(
+    ("accounts", "names"),
+    [
+        ((ME, OTHER), ["lufimo", "bemari"]),
+        ((Jid("me", "a.example"), Jid("me", "b.example")), ["1: m..", "2: m.."]),
+        (
+            (Jid("a" * 30, "a.example"), Jid("a" * 31, "b.example")),
+            ["1: a..", "2: a.."],
+        ),
+        ((Jid("lufimotan", "a.example"), OTHER), ["lufi..", "bemari"]),
+    ],
+    ids=["short", "same", "long", "cut"],
+)
+def test_own_name_tells_accounts_apart_in_six_cells(
+    accounts: tuple[Jid, Jid], names: list[str]
+) -> None:
+    state = Person(VAULT, VaultUnlocked(accounts)).shell.state
+
+    shown = [own_short_name(replace(state, account=each), 6) for each in accounts]
+
+    assert shown == names
+
+
+def test_row_at_the_edge_drops_tor_before_who_one_is() -> None:
+    assert f"{ME} online, onion" in with_two().sees(SMALL)
+
+
+def test_mark_and_stop_stand_before_as_whom_one_writes() -> None:
+    person = with_two(chat(SAM, ChatPhase.ENCRYPTED, Protection.STOP))
+
+    assert "[!!] STOP, as lufimo" in person.rows(TINY)
+
+
+def test_one_account_needs_no_name_beside_the_chat() -> None:
+    person = in_a_chat()
+
+    assert "as lufimo" not in person.sees()
+    assert "as lufimo" not in person.sees(TINY)
+
+
 # --- what is whose -------------------------------------------------------------------------
 
 
@@ -418,12 +515,23 @@ def test_next_unread_chat_may_be_another_accounts() -> None:
 
 def test_stranger_who_asks_another_account_is_told_of_there() -> None:
     person = two_in_a_chat(ContactAsked(OTHER, EVE))
-    assert "1 person wants to talk" in person.sees()
+    assert "1 person wants to talk with another account of yours: Ctrl+O" in (
+        person.sees()
+    )
 
     person.presses("f2")
 
     assert f"{OTHER} (1 wants to talk)" in person.sees()
     assert str(EVE) not in person.sees()
+
+
+def test_strangers_are_told_of_where_each_of_them_is_found() -> None:
+    person = two_in_a_chat(ContactAsked(ME, EVE), ContactAsked(OTHER, EVE))
+
+    seen = person.sees()
+
+    assert "1 person wants to talk with you: F2" in seen
+    assert "1 person wants to talk with another account of yours: Ctrl+O" in seen
 
 
 def test_other_account_that_is_offline_says_so_in_its_row_alone() -> None:
