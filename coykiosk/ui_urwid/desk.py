@@ -100,6 +100,11 @@ class Desk:
         """The chat on the screen, if the chat page is shown."""
         return self.state.front.current if self.state.page is Page.CHAT else None
 
+    def forget_chats(self, account: Jid, contacts: Iterable[Jid]) -> None:
+        """Drop what an account said and typed in the chats with these contacts."""
+        if account in self.chats:
+            self.chats[account].forget(contacts)
+
     def forget_account(self, account: Jid, *, keep_words: bool) -> None:
         """Drop what was said and typed over an account that is gone.
 
@@ -111,11 +116,6 @@ class Desk:
         self.chats.pop(account, None)
         if not keep_words:
             self.welcome.forget_words()
-
-    def forget_chats(self, account: Jid, contacts: Iterable[Jid]) -> None:
-        """Drop what an account said and typed in the chats with these contacts."""
-        if account in self.chats:
-            self.chats[account].forget(contacts)
 
     def read_problem(self) -> None:
         """Take away the problem that lies over the screen, if one does."""
