@@ -152,6 +152,8 @@ class Enrolment:
         self._n_names = 0
         self._circuit_was_changed = False
         self._puzzle_was_lost = False
+        self._lost: Outcome | None = None
+        """How the registration ended that the login is to tell of."""
         self._used_localparts: set[str] = set()
         self._tried: list[Tried] = []
         self._unresolved: list[Unresolved] = []
@@ -208,6 +210,7 @@ class Enrolment:
             case Refused():
                 return self._after_refusal(attempt, outcome)
             case Silent(submitted=True) | Broken(submitted=True):
+                self._lost = outcome
                 self._attempt = replace(
                     attempt, kind=AttemptKind.LOG_IN, fresh_circuit=True
                 )
@@ -241,7 +244,8 @@ class Enrolment:
             case Succeeded():
                 return self._enrol(attempt)
             case LoginRefused(condition=condition) if condition == _NO_SUCH_ACCOUNT:
-                pass
+                # Nobody asked it to know the name: the cut is why there is none.
+                return self._leave(attempt, self._lost or outcome)
             case _:  # anything else says nothing about the account
                 self._keep_unresolved(attempt)
         return self._leave(attempt, outcome)

@@ -59,7 +59,7 @@ async def make_account(
     attempts = _Attempts(keeping, otr_key, world)
     others = {each.domain for each in keeping.profile.accounts if not each.pending}
     for record in _to_find(keeping, others, door):
-        found = await _find_pending(record, servers, world)
+        found = await _find_pending(record, servers, world, person)
         if isinstance(found, NewAccount):
             return await attempts.settle(record, found)
         if not found.may_exist:
@@ -195,11 +195,12 @@ def route_of(record: Account, servers: Sequence[Server]) -> Route:
 
 
 async def _find_pending(
-    record: Account, servers: Sequence[Server], world: World
+    record: Account, servers: Sequence[Server], world: World, person: Person
 ) -> NewAccount | NotFound:
     """Sign in to an account whose registration was cut, if it came to be."""
     identity = Identity(record.localpart, record.password.reveal().decode())
-    return await find_again(identity, route_of(record, servers), world=world)
+    route = route_of(record, servers)
+    return await find_again(identity, route, world=world, person=person)
 
 
 def _record(

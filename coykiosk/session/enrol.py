@@ -126,9 +126,15 @@ async def enrol(
 
 
 async def find_again(
-    identity: Identity, route: Route, *, world: World
+    identity: Identity, route: Route, *, world: World, person: Person | None = None
 ) -> NewAccount | NotFound:
     """Sign in to an account whose registration was never answered.
+
+    Args:
+        identity: Its name and password.
+        route: The way to its server.
+        world: The doors, the clocks and chance.
+        person: Who may go on without it while it is looked for.
 
     Raises:
         UserError: TOR_STOPPED.
@@ -140,7 +146,7 @@ async def find_again(
         limit_s=FIND_AGAIN_LIMIT_S,
         isolation_key=IsolationKey.fresh(world.random_bytes),
         world=world,
-        person=None,
+        person=person,
         on_submitted=lambda _: None,
     )
     if isinstance(result, NewAccount):

@@ -440,6 +440,21 @@ def test_account_is_forgotten_when_the_login_shows_that_there_is_none(
     assert machine.unresolved == ()
 
 
+@LOST
+def test_cut_is_why_there_is_none_when_the_login_shows_that_there_is_none(
+    lost: Outcome,
+) -> None:
+    """Nobody was asked for a name: that it is not known is no reason to them."""
+    machine = enrolment()
+    machine.start()
+    machine.feed(lost)
+
+    machine.feed(LoginRefused("not-authorized"))
+
+    [tried] = machine.tried
+    assert tried.outcome == lost
+
+
 @pytest.mark.parametrize(
     "outcome",
     [
