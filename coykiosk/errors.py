@@ -40,7 +40,7 @@ class ErrorCode(Enum):
     NO_FREE_PORT = auto()
     # Servers
     SERVERS_FILE_BAD = auto()  # file, line, reason
-    NO_SERVER_LEFT = auto()  # count
+    NO_SERVER_LEFT = auto()  # count; the screen adds again: which keys
     SERVER_REFUSED = auto()  # server, condition
     SERVER_WANTS_MORE = auto()  # server, what
     SERVER_WEB_ONLY = auto()  # server, url

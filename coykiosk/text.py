@@ -96,8 +96,8 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
         _("Mend that line, or put the original file back, and start again."),
     ),
     ErrorCode.NO_SERVER_LEFT: Sentences(
-        _("None of the {count} servers made an account for you today."),
-        _("F7 says why; wait a while and press Enter to try all of them again."),
+        _("No server has made an account for you (servers tried: {count})."),
+        _("F7 says why. Esc goes back, and there {again} tries all of them again."),
     ),
     ErrorCode.SERVER_REFUSED: Sentences(
         _("{server} does not make an account for you ({condition})."),
@@ -112,7 +112,7 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
         _("A browser would show who you are, so this page is not opened for you."),
     ),
     ErrorCode.SERVER_SKIPPED: Sentences(
-        _("You went on from {server} to the next server."),
+        _("You left {server} out."),
         _("Nothing to do: the next server is tried."),
     ),
     ErrorCode.INVITATION_REFUSED: Sentences(
@@ -195,11 +195,11 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
     ),
     ErrorCode.VAULT_UNWRITABLE: Sentences(
         _("The vault cannot be written: {reason}."),
-        _("Make room or allow writing there, or press F4 on the start screen."),
+        _("Make room or allow writing there. On the start screen, F4 keeps nothing."),
     ),
     ErrorCode.VAULT_EXISTS: Sentences(
         _("There is a vault already, and it is not overwritten."),
-        _("Start again to open it, or press F4 for a session that keeps nothing."),
+        _("Start again to open it; or Esc, then F4 for a session that keeps nothing."),
     ),
     ErrorCode.PASSPHRASE_WEAK: Sentences(
         _("These words are too easy to guess."),
@@ -280,9 +280,15 @@ _FACTS: Final[dict[str, str]] = {
     "bridge-long": _("it is too long"),
     "bridge-many": _("there are more than 20 bridges"),
     # why an account is not made or let in: RFC 6120, sections 6.5 and 8.3.3
+    "bad-request": _("it does not understand us"),
     "closed": _("it takes no new accounts"),
     "conflict": _("the name is taken"),
+    "credentials-expired": _("the password has run out"),
+    "feature-not-implemented": _("it cannot do that"),
     "forbidden": _("it does not let us in"),
+    "gone": _("it is there no longer"),
+    "internal-server-error": _("it is out of order"),
+    "jid-malformed": _("it wants another name"),
     "no-answer": _("a message to itself did not arrive"),
     "not-acceptable": _("it wants something else"),
     "not-allowed": _("it does not allow that"),
@@ -290,6 +296,8 @@ _FACTS: Final[dict[str, str]] = {
     "policy-violation": _("its rules do not allow that"),
     "resource-constraint": _("it is busy"),
     "service-unavailable": _("nobody is there"),
+    "throttled": _("too many came lately"),
+    "undefined-condition": _("it does not say why"),
     "temporary-auth-failure": _("it is out of order"),
     "account-disabled": _("the account is blocked"),
     "second-factor": _("it wants a second proof, beside the password"),

@@ -20,7 +20,7 @@ FACTS = {
     ErrorCode.BRIDGE_PROGRAM_MISSING: {"program", "package"},
     ErrorCode.TOR_CONTROL_REFUSED: {"address"},
     ErrorCode.SERVERS_FILE_BAD: {"file", "line", "reason"},
-    ErrorCode.NO_SERVER_LEFT: {"count"},
+    ErrorCode.NO_SERVER_LEFT: {"count", "again"},
     ErrorCode.SERVER_REFUSED: {"server", "condition"},
     ErrorCode.SERVER_WANTS_MORE: {"server", "what"},
     ErrorCode.SERVER_WEB_ONLY: {"server", "url"},

@@ -44,8 +44,8 @@ def to_user_error_from_outcome(outcome: Outcome, *, server: str) -> UserError:
     """Tell a person what a server did."""
     facts: dict[str, str] = {}
     match outcome:
-        case Refused(condition=condition) | LoginRefused(condition=condition):
-            facts["condition"] = condition
+        case Refused() | LoginRefused():
+            facts["condition"] = _condition(outcome)
         case RegistrationClosed():
             facts["condition"] = "closed"
         case CertificateBad(reason=reason) | Confused(reason=reason):
@@ -66,6 +66,14 @@ def to_user_error_from_outcome(outcome: Outcome, *, server: str) -> UserError:
         case _ as unreachable:
             assert_never(unreachable)
     return UserError(_CODES[type(outcome)], server=server, **facts)
+
+
+def _condition(outcome: Refused | LoginRefused) -> str:
+    match outcome:
+        case Refused(condition="policy-violation", error_type="wait"):
+            return "throttled"  # Prosody: too many from this address
+        case _:
+            return outcome.condition
 
 
 _CODES: Final[dict[type[Outcome], ErrorCode]] = {

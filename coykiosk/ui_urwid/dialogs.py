@@ -12,9 +12,10 @@ import urwid
 
 from coykiosk.contract import Jid, Secret
 from coykiosk.errors import UserError
-from coykiosk.text import _, describe, ngettext
+from coykiosk.text import _, ngettext
 from coykiosk.ui_urwid import keymap, wording
 from coykiosk.ui_urwid.actions import Action, Where
+from coykiosk.ui_urwid.telling import told
 from coykiosk.ui_urwid.untrusted import Kind, clean
 from coykiosk.ui_urwid.view import ViewState
 
@@ -82,10 +83,10 @@ def _marks_rows() -> Rows:
     ]
 
 
-def problem_rows(error: UserError) -> Rows:
+def problem_rows(error: UserError, state: ViewState) -> Rows:
     """Say what happened and what to do."""
-    told = describe(error, lambda fact: clean(fact, Kind.SERVER_TEXT))
-    return [urwid.Text(("strong", told.happened)), gap(), urwid.Text(told.to_do)]
+    words = told(error, state)
+    return [urwid.Text(("strong", words.happened)), gap(), urwid.Text(words.to_do)]
 
 
 def tried_rows(state: ViewState) -> Rows:
@@ -99,9 +100,9 @@ def tried_rows(state: ViewState) -> Rows:
     )
     rows: list[urwid.Widget] = [urwid.Text(heading.format(n=len(state.tried)))]
     for tried in state.tried:
-        told = describe(tried.error, lambda fact: clean(fact, Kind.SERVER_TEXT))
+        happened = told(tried.error, state).happened
         name = clean(tried.server, Kind.JID)
-        rows += [gap(), urwid.Text(("strong", name)), urwid.Text(told.happened)]
+        rows += [gap(), urwid.Text(("strong", name)), urwid.Text(happened)]
         if tried.words:
             rows.append(urwid.Text(wording.server_says(tried.words)))
     return rows

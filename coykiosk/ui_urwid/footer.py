@@ -9,7 +9,7 @@ from typing import Final
 import urwid
 
 from coykiosk.contract import ChatPhase, Protection
-from coykiosk.text import _, describe, ngettext
+from coykiosk.text import _, ngettext
 from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.desk import Desk
@@ -17,7 +17,8 @@ from coykiosk.ui_urwid.keymap import hints_for
 from coykiosk.ui_urwid.own_name import own_name
 from coykiosk.ui_urwid.roster import who_places
 from coykiosk.ui_urwid.sheet import Part, clipped
-from coykiosk.ui_urwid.untrusted import Kind, clean, clip, width
+from coykiosk.ui_urwid.telling import told
+from coykiosk.ui_urwid.untrusted import clip, width
 from coykiosk.ui_urwid.view import ChatView, Page, TorPhase, ViewState
 
 __all__ = ["footer_parts"]
@@ -52,23 +53,20 @@ def _banners(desk: Desk, cols: int, *, is_roomy: bool) -> list[Part]:
     banners: list[tuple[str, str]] = []
     talking = state.page in {Page.WHO, Page.CHAT}
     if state.tor.phase is TorPhase.STOPPED and state.tor.error is not None:
-        told = describe(state.tor.error, lambda fact: clean(fact, Kind.SERVER_TEXT))
+        why = told(state.tor.error, state)
         stop = _("[!!] STOP. {happened} {to_do}")
-        words = stop.format(happened=told.happened, to_do=told.to_do)
-        banners.append(("stop", words))
+        banners.append(("stop", stop.format(happened=why.happened, to_do=why.to_do)))
     elif state.front.offline is not None and talking:
-        words = _("[--] OFFLINE. {why}").format(
-            why=wording.offline_words(state.front.offline)
-        )
-        banners.append(("caution", words))
+        offline = wording.offline_words(state.front.offline)
+        banners.append(("caution", _("[--] OFFLINE. {why}").format(why=offline)))
     trouble = state.tor.trouble
     is_told = desk.where in {Where.TOR, Where.BRIDGES} or trouble in state.problems
     if trouble is not None and not is_told:
-        told = describe(trouble, lambda fact: clean(fact, Kind.SERVER_TEXT))
-        banners.append(("caution", f"[--] {told.happened} {told.to_do}"))
+        why = told(trouble, state)
+        banners.append(("caution", f"[--] {why.happened} {why.to_do}"))
     if state.problems and not desk.is_empty:
-        told = describe(state.problems[0], lambda fact: clean(fact, Kind.SERVER_TEXT))
-        banners.append(("caution", f"{told.happened} {told.to_do}"))
+        words = told(state.problems[0], state)
+        banners.append(("caution", f"{words.happened} {words.to_do}"))
     if state.news and not desk.is_empty:
         name = wording.address(state.news[0].account)
         banners.append(("ok", f"{name}: {wording.news_words(state.news[0])}"))
@@ -159,7 +157,7 @@ def _is_of_use(action: Action, desk: Desk) -> bool:
         Action.TRIED: bool(state.tried),
         Action.NEW_KEY: state.chat is not None and state.chat.key_is_new,
         Action.CHOOSE_NEXT: bool(who_places(state)),
-        Action.ACCOUNT: state.account is not None,
+        Action.ACCOUNT: state.account is not None and desk.dialog is None,
         Action.UNLOCK: not state.unlocking,
         Action.NO_BRIDGES: bool(state.bridges),
         Action.WHO: state.page is Page.CHAT or state.front.current is not None,

@@ -134,7 +134,7 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.ACCOUNT,
         ("f4",),
-        TALKING | {Where.SIGNING_IN},
+        TALKING | {Where.SIGNING_IN, Where.SHEET, Where.HELD_BACK},
         _("account"),
         _("Your account: new path, new password, forget, burn; another one beside it."),
         slash="account",
@@ -149,7 +149,7 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.RETRY,
         ("f5",),
-        TALKING | START | {Where.SIGNING_IN, Where.UNLOCK},
+        TALKING | START | {Where.SIGNING_IN, Where.UNLOCK, Where.SHEET, Where.TOR},
         _("try again"),
         _("Try at once to connect again after the connection, or Tor, was lost."),
         slash="retry",

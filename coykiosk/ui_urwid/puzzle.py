@@ -152,9 +152,11 @@ def _heading(puzzle: Puzzle, *, is_compact: bool) -> Rows:
 
 
 def _advice(puzzle: Puzzle) -> Rows:
-    words = _("F6: another one. F4: leave this server out and try the next.")
+    words = _("F6: another one. F4: leave this server out. Esc: stop, and go back.")
     if puzzle.picture is not None:
-        words = _("F6: another picture. F8: larger. F4: leave this server out.")
+        words = _(
+            "F6: another picture. F8: larger. F4: leave this server out. Esc: stop."
+        )
     return [gap(), urwid.Text(words)]
 
 

@@ -298,7 +298,7 @@ class Shell:
         view, dialog = self._desk.state, self._desk.dialog
         if dialog is None and view.problems:
             title = _("This needs your attention")
-            return title, dialogs.problem_rows(view.problems[0])
+            return title, dialogs.problem_rows(view.problems[0], view)
         if dialog is None:
             return _("Done"), news_rows(view.news[0])
         return dialog.title, self._dialog_rows(dialog, is_compact=is_compact)

@@ -170,7 +170,9 @@ class WelcomeDeeds:
     def _retry(self) -> None:
         view = self._desk.state
         if view.page is Page.SIGNING_IN and view.account is None:
-            self._desk.state = steps.creation_started(view, keep=True)
-            self._desk.submit(CreateAccount(None))
+            self._desk.read_problem()
+            self._desk.state = steps.creation_started(self._desk.state, keep=True)
+            self._desk.submit(CreateAccount(None, view.door))
         elif view.front.offline is not None or view.tor.phase is TorPhase.STOPPED:
+            self._desk.read_problem()
             self._desk.submit(Connect())
