@@ -135,8 +135,7 @@ class LoopbackWays:
         isolation_key: IsolationKey,
         first_bytes: bytes = b"",
     ) -> Stream:
-        if self.failure is not None:
-            raise UserError(self.failure)
+        self._refuse_if_ended()
         self.asked.append((host, isolation_key))
         unreachable = UserError(ErrorCode.SERVER_UNREACHABLE, server=host)
         if self.is_down or host not in self.ports:
@@ -149,8 +148,17 @@ class LoopbackWays:
             raise unreachable from exc
         wire = _Wire(LoopbackStream(reader, writer), self)
         self._wires.append(wire)
+        try:
+            self._refuse_if_ended()  # it may have meanwhile
+        except UserError:
+            await wire.close()
+            raise
         wire.write(first_bytes)
         return wire
+
+    def _refuse_if_ended(self) -> None:
+        if self.failure is not None:
+            raise UserError(self.failure)
 
     def tear(self) -> None:
         """End every connection from this side."""
