@@ -229,6 +229,8 @@ class AccountSession:
                 await self._wanted_now.wait()
         except TimeoutError:
             return
+        # A wish is good for one try: where tor has ended, each one fails at once.
+        self._wanted_now.clear()
 
     def _tell(self, event: AccountOnline | AccountOffline) -> None:
         self._told = event

@@ -1,12 +1,13 @@
 """Stopped, cut off or given up at any moment, a person has a key that goes on."""
 
+import asyncio
 import os
 import threading
 from pathlib import Path
 
 import pytest
 
-from coykiosk.contract import ServerTried
+from coykiosk.contract import AccountOffline, Connect, ServerTried
 from coykiosk.ui_urwid.view import Page
 from coykiosk.vault.container import Header
 from coykiosk.vault.store import VaultStore
@@ -164,6 +165,35 @@ def test_tor_that_ends_in_the_middle_is_started_again_by_the_key_that_is_named(
             await someone.is_online()
 
     run_leaping(main)
+
+
+def test_tor_that_ends_after_a_needless_try_leaves_a_screen_that_answers(
+    prosody: Prosody, path: Path
+) -> None:
+    """One of several accounts may be online when the person has all of them try."""
+
+    async def main() -> int:
+        tor = LoopbackTor({ONION: prosody.direct_port})
+        async with newcomer([GOOD], tor, path) as someone:
+            someone.presses("enter")
+            await someone.is_online()
+            someone.session.submit(Connect())
+            await let_run()
+            someone.loses_tor()
+            await someone.until("Tor has stopped")
+            await let_run()
+            n_told = len(someone.session.of(AccountOffline))
+            someone.presses(someone.reads_key("nothing goes another way."))
+            someone.tor_is_there()
+            await someone.until("online, onion")
+        return n_told
+
+    assert run_leaping(main) <= 2
+
+
+async def let_run() -> None:
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 # --- a puzzle ---------------------------------------------------------------------------
