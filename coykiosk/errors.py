@@ -80,6 +80,7 @@ class ErrorCode(Enum):
     # Practice
     PRACTICE_MISSING = auto()  # program, package
     PRACTICE_FAILED = auto()  # reason
+    PRACTICE_ALONE = auto()
     # The place we run in
     NOT_A_TERMINAL = auto()
 

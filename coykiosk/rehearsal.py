@@ -15,6 +15,7 @@ from coykiosk.contract import (
     AccountOnline,
     Closed,
     Command,
+    Connect,
     CreateAccount,
     Event,
     Failed,
@@ -25,7 +26,7 @@ from coykiosk.contract import (
     PracticeStep,
     Quit,
 )
-from coykiosk.errors import UserError
+from coykiosk.errors import ErrorCode, UserError
 from coykiosk.ports import Circuit, Dialer, IsolationKey, Tor
 from coykiosk.practice.network import PracticeNetwork
 from coykiosk.practice.partner import Partner
@@ -122,12 +123,16 @@ class _Introduction:
         self._partner: Jid | None = None
         self._person: Jid | None = None
         self._is_done = False
+        self.call_partner: Callable[[], None] = lambda: None
+        """Has the partner come, or come back, if they are not there."""
 
     def on_event_of_person(self, event: Event) -> None:
         """Pass an event on to the screen, having looked at it."""
         self._desk.publish(event)
         if isinstance(event, AccountOnline):
             self._person = event.account
+            # What kept the partner away may have been what kept the person away.
+            self.call_partner()
             self._introduce()
 
     def partner_is_online(self, partner: Jid) -> None:
@@ -137,9 +142,14 @@ class _Introduction:
             self._desk.publish(PracticeReady(partner))
             self._introduce()
 
-    def partner_failed(self, error: UserError) -> None:
-        """There will be no partner: say why."""
-        self._desk.publish(Failed(error, None))
+    def partner_failed(self) -> None:
+        """The partner got no account.
+
+        Before the person has one this is nobody's concern: the same will happen to
+        them, or not, and then the partner is called again.
+        """
+        if self._person is not None:
+            self._desk.publish(Failed(UserError(ErrorCode.PRACTICE_ALONE), None))
 
     def partner_is_called(self) -> None:
         """The partner is making an account, as the person does."""
@@ -162,7 +172,7 @@ async def _run_partner(
         if isinstance(event, AccountOnline):
             introduction.partner_is_online(event.account)
         if isinstance(event, Failed) and event.during is CreateAccount:
-            introduction.partner_failed(event.error)
+            introduction.partner_failed()
         for command in partner.receive(event):
             commands.put_nowait(command)
 
@@ -172,8 +182,15 @@ async def _run_partner(
         world=replace(world, tor=_BorrowedTor(world.tor), publish=on_event),
         commands=commands,
     )
+
+    def call() -> None:
+        # Each is nothing to a session to which it does not apply.
+        commands.put_nowait(Connect())
+        commands.put_nowait(CreateAccount(passphrase=None))
+
     introduction.partner_is_called()
-    commands.put_nowait(CreateAccount(passphrase=None))
+    introduction.call_partner = call
+    call()
     try:
         await kiosk.run()
     finally:

@@ -243,6 +243,10 @@ CATALOGUE: Final[dict[ErrorCode, Sentences]] = {
         _("The practice network is not running: {reason}."),
         _("Quit with Ctrl+Q and start again; nothing is left behind."),
     ),
+    ErrorCode.PRACTICE_ALONE: Sentences(
+        _("Your practice partner got no account, so there is nobody to answer you."),
+        _("Try what you like; quit with Ctrl+Q and start again to have a partner."),
+    ),
     # --- the place we run in
     ErrorCode.NOT_A_TERMINAL: Sentences(
         _("This program needs a terminal to draw on, and there is none."),

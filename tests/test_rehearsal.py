@@ -15,9 +15,11 @@ import pytest
 
 from coykiosk import rehearsal
 from coykiosk.contract import (
+    AccountOffline,
     AccountOnline,
     Closed,
     Command,
+    Connect,
     CreateAccount,
     Event,
     Failed,
@@ -46,6 +48,12 @@ from tests.support.headless import (
     leap,
     run_leaping,
 )
+
+
+def online_as(localpart: str) -> AccountOnline:
+    return AccountOnline(
+        Jid(localpart, DOMAIN), via_onion=True, channel_bound=False, kept=True
+    )
 
 
 def make_onion() -> str:
@@ -232,21 +240,70 @@ def test_partner_leaves_the_tor_of_the_person_alone(
     assert not side.of(TorReady)
 
 
-def test_partner_that_cannot_come_is_told(network: type[Network]) -> None:
+@pytest.mark.network
+def test_partner_that_could_not_come_is_called_again_once_the_person_is_there(
+    tmp_path: Path, network: type[Network]
+) -> None:
+    """What keeps the partner away is not the person's concern, who has done nothing."""
+
     async def main() -> Side:
-        side = Side(LoopbackTor({}))
-        async with running(rehearse(side.desk(), side.serve)) as rehearsing:
-            await until(rehearsing, lambda: side.of(Failed))
-            side.submit(Quit())
-            await rehearsing
+        async with own_server(tmp_path) as server:
+            network.spki = server.pin
+            side = Side(LoopbackTor({}))
+            async with running(rehearse(side.desk(), side.serve)) as rehearsing:
+                await until(rehearsing, lambda: side.tor.ways.asked)
+                side.submit(CreateAccount(None))
+                await until(rehearsing, lambda: side.of(Failed))
+                side.tor.ways.ports[ONION] = server.port
+                side.submit(CreateAccount(None))
+                await until(rehearsing, lambda: side.of(PracticeReady))
+                side.submit(Quit())
+                await rehearsing
         return side
 
     side = run_leaping(main)
 
     [failed] = side.of(Failed)
-    assert failed.error.code is ErrorCode.NO_SERVER_LEFT
-    assert not side.of(PracticeReady)
-    assert [made.n_stops for made in network.made] == [1]
+    assert failed.during is CreateAccount
+
+
+@pytest.mark.network
+def test_partner_comes_back_with_the_person_when_tor_has_ended(
+    tmp_path: Path, network: type[Network]
+) -> None:
+    async def main() -> None:
+        async with own_server(tmp_path) as server:
+            network.spki = server.pin
+            side = Side(LoopbackTor({ONION: server.port}))
+            async with running(rehearse(side.desk(), side.serve)) as rehearsing:
+                side.submit(CreateAccount(None))
+                await until(rehearsing, lambda: side.of(PracticeReady))
+                await until(rehearsing, lambda: side.of(AccountOnline))
+                side.tor.die()
+                await until(rehearsing, lambda: side.of(AccountOffline))
+                side.submit(Connect())
+                await until(rehearsing, lambda: len(side.tor.ways.asked) == 4)
+                side.submit(Quit())
+                await rehearsing
+
+    run_leaping(main)
+
+
+@pytest.mark.parametrize("is_person_there", [False, True])
+def test_partner_that_cannot_come_is_told_to_a_person_who_is_there(
+    *, is_person_there: bool
+) -> None:
+    async def main() -> list[ErrorCode]:
+        side = Side(LoopbackTor({}))
+        introduction = rehearsal._Introduction(side.desk())
+        if is_person_there:
+            introduction.on_event_of_person(online_as("person"))
+        introduction.partner_failed()
+        return [each.error.code for each in side.of(Failed)]
+
+    told = run_leaping(main)
+
+    assert told == ([ErrorCode.PRACTICE_ALONE] if is_person_there else [])
 
 
 def test_network_that_does_not_start_is_told_and_the_person_may_read_it(
@@ -337,10 +394,9 @@ def test_introduction_opens_the_chat_once_when_both_are_there(
     async def main() -> list[Command]:
         side = Side(LoopbackTor({}))
         introduction = rehearsal._Introduction(side.desk())
-        partner, person = Jid("partner", DOMAIN), Jid("person", DOMAIN)
-        online = AccountOnline(person, via_onion=True, channel_bound=False, kept=True)
+        partner = Jid("partner", DOMAIN)
         arrivals: list[Callable[[], None]] = [
-            lambda: introduction.on_event_of_person(online),
+            lambda: introduction.on_event_of_person(online_as("person")),
             lambda: introduction.partner_is_online(partner),
         ]
         if partner_first:
