@@ -216,10 +216,7 @@ class Conversation:
         return [*effects, *self._send_waiting(now), *self._standing.show()]
 
     def end(self, now: float) -> list[Effect]:
-        """Tell the contact that OTR ends here, and wipe its keys.
-
-        Also without a connection: it can be said when there is one again.
-        """
+        """Wipe the keys of OTR, and tell the contact, now or once one can again."""
         self._outbox.clear()
         return [*self._devices.address(self._instances.end(now))]
 

@@ -22,11 +22,10 @@ from coykiosk.ui_urwid import steps
 from coykiosk.ui_urwid.actions import Action, Where
 from coykiosk.ui_urwid.desk import Desk
 from coykiosk.ui_urwid.dialogs import Dialog
-from coykiosk.ui_urwid.view import Page, ViewState
+from coykiosk.ui_urwid.view import ViewState
 
 __all__ = ["AccountDeeds"]
 
-_ACCOUNT_PAGES: Final = frozenset({Page.WHO, Page.CHAT, Page.SIGNING_IN})
 _QUESTIONS: Final = {
     Action.FORGET: _("Forget this account?"),
     Action.BURN: _("Burn this account?"),
@@ -84,15 +83,12 @@ class AccountDeeds:
 
     def _make_further(self) -> None:
         desk = self._desk
-        is_free = desk.state.step is None and desk.state.page in _ACCOUNT_PAGES
-        if desk.state.account is not None and is_free:
+        if desk.has_account_here and desk.state.step is None:
             desk.state = steps.creation_started(desk.state, keep=desk.state.keep)
             desk.submit(CreateAccount(None, desk.state.door, is_further=True))
 
     def _account(self) -> None:
-        is_sheet = self._desk.dialog is not None  # whatever it is, it is not asked for
-        is_here = self._desk.state.page in _ACCOUNT_PAGES
-        if self._desk.state.account is not None and is_here and not is_sheet:
+        if self._desk.has_account_here:
             self._desk.read_problem()
             title = _("Your account")
             self._desk.open(Dialog(Where.ACCOUNT, title, Action.ACCOUNT))

@@ -117,6 +117,12 @@ class Desk:
         if not keep_words:
             self.welcome.forget_words()
 
+    @property
+    def has_account_here(self) -> bool:
+        """Whether the account may be opened: there is one, and nothing is under way."""
+        is_here = self.state.page in {Page.WHO, Page.CHAT, Page.SIGNING_IN}
+        return self.state.account is not None and is_here and self.dialog is None
+
     def read_problem(self) -> None:
         """Take away the problem that lies over the screen, if one does."""
         if self.dialog is None and self.where in {Where.SHEET, Where.HELD_BACK}:

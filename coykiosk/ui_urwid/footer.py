@@ -157,7 +157,7 @@ def _is_of_use(action: Action, desk: Desk) -> bool:
         Action.TRIED: bool(state.tried),
         Action.NEW_KEY: state.chat is not None and state.chat.key_is_new,
         Action.CHOOSE_NEXT: bool(who_places(state)),
-        Action.ACCOUNT: state.account is not None and desk.dialog is None,
+        Action.ACCOUNT: desk.has_account_here,
         Action.UNLOCK: not state.unlocking,
         Action.NO_BRIDGES: bool(state.bridges),
         Action.WHO: state.page is Page.CHAT or state.front.current is not None,

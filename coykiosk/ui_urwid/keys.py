@@ -134,7 +134,7 @@ BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.ACCOUNT,
         ("f4",),
-        TALKING | {Where.SIGNING_IN, Where.SHEET, Where.HELD_BACK},
+        TALKING | {Where.SIGNING_IN, Where.SHEET},
         _("account"),
         _("Your account: new path, new password, forget, burn; another one beside it."),
         slash="account",

@@ -14,7 +14,7 @@ from coykiosk.register.servers import Registration
 from coykiosk.vault.store import VaultStore
 from tests.session.at_the_screen import Newcomer, newcomer
 from tests.session.conftest import Identity
-from tests.session.hostile import Part, played_by, silent, stage
+from tests.session.hostile import played_by, silent, stage
 from tests.session.pure_server import (
     REGISTER,
     PureServer,
@@ -25,6 +25,7 @@ from tests.session.pure_server import (
 )
 from tests.session.puzzling import PuzzleMaster, captcha_form, ocr
 from tests.support.headless import LoopbackTor, make_server
+from tests.support.listener import Part
 
 BAD: Final = "bad.example"
 BAD_ONION: Final = "b" * 56 + ".onion"

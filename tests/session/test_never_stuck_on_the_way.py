@@ -14,7 +14,7 @@ from coykiosk.vault.store import VaultStore
 from tests.session.at_the_screen import TOLD, Newcomer, newcomer
 from tests.session.conftest import Identity as Certificate
 from tests.session.conftest import Prosody, make_identity
-from tests.session.hostile import Part, played_by, silent
+from tests.session.hostile import played_by, silent
 from tests.session.pure_server import PureServer
 from tests.session.puzzling import PuzzleMaster
 from tests.session.refusing import (
@@ -34,6 +34,7 @@ from tests.support.headless import (
     leap,
     run_leaping,
 )
+from tests.support.listener import Part
 from tests.vault.conftest import quick_derive
 
 pytestmark = pytest.mark.network
