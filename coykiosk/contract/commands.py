@@ -13,6 +13,8 @@ class UnlockVault:
     """Open the vault with this passphrase and sign its accounts in."""
 
     passphrase: Secret
+    door: Door | None = None
+    """The one server that may be tried if there is no account in it yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from coykiosk.contract import (
     Command,
     Connect,
     CreateAccount,
+    Door,
     EnrolmentCancelled,
     Failed,
     ForgetAccount,
@@ -130,10 +131,9 @@ class Kiosk:
                 self._start_creation(command)
             case CancelCreation() | AnswerPuzzle() | AskAnotherPuzzle() | SkipServer():
                 self._creation_desk.take(command)
-            case UnlockVault(passphrase=passphrase):
-                self._in_background(
-                    self._reporting(partial(self._unlock, passphrase), UnlockVault)
-                )
+            case UnlockVault(passphrase=passphrase, door=door):
+                unlock = partial(self._unlock, passphrase, door)
+                self._in_background(self._reporting(unlock, UnlockVault))
             case Connect() | UseBridges():
                 self._on_tor(command)
             case OpenChat() | AcceptContact() | RefuseContact():
@@ -223,7 +223,7 @@ class Kiosk:
 
     # --- the vault ----------------------------------------------------------------
 
-    async def _unlock(self, passphrase: Secret) -> None:
+    async def _unlock(self, passphrase: Secret, door: Door | None) -> None:
         """Open the vault, if it is not open, and bring its accounts online."""
         try:
             async with self._unlocking:
@@ -242,7 +242,7 @@ class Kiosk:
             await self._start_tor()
         else:
             # The last session ended before its account was there: finish it.
-            self._start_creation(CreateAccount(None))
+            self._start_creation(CreateAccount(None, door))
 
     def _take_accounts(self) -> None:
         records = [r for r in self._keeping.profile.accounts if not r.pending]

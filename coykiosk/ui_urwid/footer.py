@@ -8,7 +8,7 @@ from typing import Final
 
 import urwid
 
-from coykiosk.contract import ChatPhase, Protection
+from coykiosk.contract import ChatPhase, EnrolmentStep, Protection
 from coykiosk.text import _, ngettext
 from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.actions import Action, Where
@@ -155,6 +155,8 @@ def _is_of_use(action: Action, desk: Desk) -> bool:
     conditions = {
         Action.RETRY: is_lost or is_bare,
         Action.TRIED: bool(state.tried),
+        Action.DOOR: state.page is not Page.SIGNING_IN or is_bare,
+        Action.SKIP_SERVER: state.step is not EnrolmentStep.WAITING_FOR_TOR,
         Action.NEW_KEY: state.chat is not None and state.chat.key_is_new,
         Action.CHOOSE_NEXT: bool(who_places(state)),
         Action.ACCOUNT: desk.has_account_here,

@@ -57,7 +57,7 @@ WELCOME_BINDINGS: Final[tuple[Binding, ...]] = (
     Binding(
         Action.DOOR,
         ("f9",),
-        START | {Where.UNLOCK, Where.FURTHER},
+        START | {Where.UNLOCK, Where.FURTHER, Where.SIGNING_IN},
         _("invitation"),
         _("Hand in an invitation, or name a server of your own choice."),
     ),

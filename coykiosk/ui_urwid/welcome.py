@@ -10,7 +10,7 @@ from typing import Final, assert_never
 
 import urwid
 
-from coykiosk.contract import Secret
+from coykiosk.contract import EnrolmentStep, Secret
 from coykiosk.text import _, describe, ngettext
 from coykiosk.ui_urwid import wording
 from coykiosk.ui_urwid.account_rows import leaving_rows
@@ -62,6 +62,8 @@ class WelcomePage:
         self.judgement = Judgement.UNKNOWN
         self.was_refused = False
         """Enter was pressed while the person's own words were too weak."""
+        self.had_own = False
+        """Words of the person's own were taken, and are not here any more."""
         self._sheet = Sheet()
         self._page = Page.STARTING
 
@@ -174,6 +176,9 @@ class WelcomePage:
         kept = _("new anonymous account, in a vault that these words open")
         if is_compact:
             heading = _("Write these words down on paper. They open your vault:")
+        if self.had_own:
+            heading = _("Your own words are not kept: type them again, or take these:")
+        if is_compact:
             kept = _("new account, in that vault")
         choices = _choices(
             ("Enter", kept),
@@ -306,6 +311,8 @@ def _tried_summary(state: ViewState) -> Rows:
         return [urwid.Text(_("Stopping; what was begun is undone ..."))]
     if not state.tried:
         words = _("This takes some seconds. F4: next server. Esc stops it.")
+        if state.step is EnrolmentStep.WAITING_FOR_TOR:
+            words = _("F3 shows how far Tor is. Esc stops it.")
         return [urwid.Text(words)]
     words = ngettext(
         "{n} server did not take you; the next one is tried. F7 says why.",
@@ -318,7 +325,10 @@ def _tried_summary(state: ViewState) -> Rows:
 def _signing_in_rows(state: ViewState) -> Rows:
     if state.account is None:
         words = _("The vault is open, but no account is in it yet. F5 makes one.")
-        return [gap(), urwid.Text(words), *_practice_progress(state)]
+        door = _door_rows(state) or [
+            urwid.Text(_("F9: with an invitation, or a server you name."))
+        ]
+        return [gap(), urwid.Text(words), *door, *_practice_progress(state)]
     name = wording.address(state.account)
     rows: list[urwid.Widget] = [
         gap(),

@@ -81,6 +81,7 @@ class WelcomeDeeds:
     def _take_words(self) -> None:
         words = self._desk.welcome.words
         if words:
+            self._desk.welcome.had_own = False
             self._create(words.copy())
 
     def _take_own(self) -> None:
@@ -97,6 +98,7 @@ class WelcomeDeeds:
             case Judgement.ENOUGH:
                 self._enter_waits = False
                 welcome.forget_words()
+                welcome.had_own = True
                 self._create(welcome.own.take())
             case _:
                 assert_never(welcome.judgement)
@@ -123,7 +125,7 @@ class WelcomeDeeds:
         if field is None or field.is_empty:
             return
         self._desk.state = steps.unlocking_started(self._desk.state)
-        self._desk.submit(UnlockVault(field.take()))
+        self._desk.submit(UnlockVault(field.take(), self._desk.state.door))
 
     def _show_hide(self) -> None:
         field = self._desk.welcome.field(self._desk.state)
@@ -135,7 +137,9 @@ class WelcomeDeeds:
         self._desk.submit(CancelCreation())
 
     def _door(self) -> None:
-        if not self._desk.state.unlocking:
+        view = self._desk.state
+        signs_in = view.page is Page.SIGNING_IN and view.account is not None
+        if not view.unlocking and not signs_in:
             self._desk.dialog = None
             self._desk.state = steps.door_shown(self._desk.state)
 

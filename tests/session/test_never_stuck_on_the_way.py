@@ -7,9 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from coykiosk.contract import AccountOffline, Connect, ServerTried
+from coykiosk.contract import (
+    AccountOffline,
+    AccountOnline,
+    Connect,
+    Door,
+    Secret,
+    ServerTried,
+    UnlockVault,
+)
 from coykiosk.ui_urwid.view import Page
 from coykiosk.vault.container import Header
+from coykiosk.vault.profile import Profile
 from coykiosk.vault.store import VaultStore
 from tests.session.at_the_screen import TOLD, Newcomer, newcomer
 from tests.session.conftest import Identity as Certificate
@@ -27,11 +36,14 @@ from tests.session.refusing import (
     before,
 )
 from tests.support.headless import (
+    DOMAIN,
     ONION,
     WORDS,
     LoopbackTor,
     eventually,
+    headless,
     leap,
+    quick_vault,
     run_leaping,
 )
 from tests.support.listener import Part
@@ -319,3 +331,20 @@ def test_further_account_that_is_refused_leaves_the_first_one_as_it_was(
 def makes_another(someone: Newcomer) -> None:
     for key in ("f4", "a", "enter"):
         someone.presses(key)
+
+
+def test_vault_without_an_account_gets_one_at_the_server_that_was_named(
+    prosody: Prosody, path: Path
+) -> None:
+    path.parent.mkdir(mode=0o700)
+    vault = quick_vault(path)
+    vault.create(Secret(WORDS), Profile(accounts=[], guard_state=""))
+    vault.close()
+
+    async def main() -> AccountOnline:
+        tor = LoopbackTor({ONION: prosody.starttls_port})
+        async with headless([], tor, vault=quick_vault(path)) as person:
+            person.submit(UnlockVault(Secret(WORDS), Door(DOMAIN, ONION, "")))
+            return await person.until(AccountOnline)
+
+    assert run_leaping(main).kept

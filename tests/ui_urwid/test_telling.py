@@ -6,6 +6,7 @@ from coykiosk.contract import (
     AccountOffline,
     Connect,
     CreateAccount,
+    Door,
     Event,
     Failed,
     TorReady,
@@ -80,6 +81,66 @@ def test_f5_works_over_the_sheet_where_it_makes_the_account() -> None:
 
     assert person.commands == [CreateAccount(None)]
     assert person.shell.where is Where.PROGRESS
+
+
+def test_vault_without_an_account_gets_one_where_the_person_says() -> None:
+    door = Door("example.net", None, "")
+    person = Person(VAULT, VaultUnlocked(()))
+    assert "F9" in person.sees()
+
+    person.presses("f9", *"example.net", "enter")
+    seen = person.sees()
+    person.presses("f5")
+
+    assert "The account will be made at example.net" in seen
+    assert person.commands == [CreateAccount(None, door)]
+
+
+def test_door_that_was_chosen_goes_with_the_words_that_open_the_vault() -> None:
+    """The account may not be in it yet; then it is made, and not just anywhere."""
+    person = Person(VAULT)
+    person.presses("f9", *"example.net", "enter")
+
+    person.presses(*"words", "enter")
+
+    [command] = person.commands
+    assert isinstance(command, UnlockVault)
+    assert command.door == Door("example.net", None, "")
+
+
+def test_start_screen_says_that_its_words_are_not_those_that_were_typed() -> None:
+    """Or the next Enter seals a vault with words that nobody wrote down."""
+    person = Person(NO_VAULT)
+    person.types("my own words")
+    person.presses("enter")
+    person.shell.judged(person.asked[-1][1], is_enough=True)
+
+    person.happens(NONE_LEFT)
+    person.presses("esc")
+
+    assert "Your own words are not kept: type them again" in person.sees()
+    person.presses("enter")
+    person.happens(NONE_LEFT)
+    person.presses("esc")
+    assert "Write these words down" in person.sees()
+
+
+def test_invitation_is_not_asked_for_while_an_account_signs_in() -> None:
+    person = Person(VAULT, VaultUnlocked((ME,)))
+
+    person.presses("f9")
+
+    assert person.shell.where is Where.SIGNING_IN
+    assert "F9" not in person.sees()
+
+
+def test_next_server_is_not_offered_while_tor_is_waited_for() -> None:
+    person = Person(NO_VAULT)
+
+    person.presses("enter")
+
+    assert "F4" not in person.sees()
+    assert "Esc" in person.sees()
 
 
 def test_f5_works_on_the_tor_sheet_that_names_it() -> None:
