@@ -33,6 +33,12 @@ ONION = "a" * 56 + ".onion"
 # --- no name is ever looked up -----------------------------------------------------
 
 
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a vault may be; its folder is not there yet."""
+    return tmp_path / "folder" / "vault"
+
+
 @pytest.fixture(autouse=True)
 def _no_lookups(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_args: Any, **_kwargs: Any) -> NoReturn:

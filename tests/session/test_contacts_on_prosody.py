@@ -41,11 +41,6 @@ pytestmark = pytest.mark.network
 LISTED = Jid("aunt", "elsewhere.example")
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 def roster_file(prosody: Prosody, account: Jid) -> Path:
     [made] = prosody.directory.glob(f"**/accounts/{account.localpart}.dat")
     return made.parents[1] / "roster" / made.name

@@ -36,11 +36,6 @@ SERVERS = [make_server()]
 LINE, OTHER = "192.0.2.7:443 " + "A" * 40, "192.0.2.8:443 " + "B" * 40
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 def sealed(path: Path, *bridges: str) -> None:
     """Make a vault without an account, which holds these bridges."""
     vault = quick_vault(path)

@@ -60,11 +60,6 @@ ANSWER = Hold(Side.SERVER, 5)
 REQUEST = Hold(Side.CLIENT, 5)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 async def burn(person: Person) -> AccountForgotten:
     person.submit(BurnAccount(person.of(AccountOnline)[-1].account))
     return await person.until(AccountForgotten)

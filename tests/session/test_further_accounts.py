@@ -68,11 +68,6 @@ FURTHER = CreateAccount(None, is_further=True)
 OTHER_ONION = "b" * 56 + ".onion"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 async def nothing_happens() -> None:
     """Let everything run that can, without time passing."""
     for _ in range(50):

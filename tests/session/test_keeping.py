@@ -84,11 +84,6 @@ def room() -> Room:
     return Room()
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 def names_in(path: Path) -> list[str]:
     vault = quick_vault(path)
     profile = vault.unlock(Secret(WORDS))

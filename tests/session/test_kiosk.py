@@ -63,11 +63,6 @@ SERVERS = [make_server()]
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
-@pytest.fixture
 def tor(prosody: Prosody) -> LoopbackTor:
     return LoopbackTor({ONION: prosody.direct_port})
 

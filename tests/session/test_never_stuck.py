@@ -20,11 +20,6 @@ LIMIT_S = 61.0
 each_way = pytest.mark.parametrize("name", WAYS)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_identity(tmp_path_factory.mktemp("bad"), (BAD,))

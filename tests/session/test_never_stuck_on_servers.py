@@ -27,11 +27,6 @@ EMAIL = 'additional_registration_fields = { "email+" }\n'
 INVITED = "registration_invite_only = true\n"
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 @pytest.fixture(scope="module")
 def ejabberd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ejabberd]:
     yield from start_ejabberd(tmp_path_factory.mktemp("ejabberd"), PICTURE)

@@ -69,11 +69,6 @@ WAITS = {
 in_each_wait = pytest.mark.parametrize("name", WAITS)
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 @pytest.fixture(scope="module")
 def bad(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_identity(tmp_path_factory.mktemp("bad"), (BAD,))

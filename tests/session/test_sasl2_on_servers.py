@@ -30,12 +30,12 @@ from coykiosk.session.opening import (
 from coykiosk.session.resumption import Resumption
 from coykiosk.session.saslwords import remembering
 from coykiosk.session.securing import secure
-from coykiosk.session.stream import XmppStream
 from coykiosk.session.wire import stream_header
 from tests.session import ejabberd as servers
 from tests.session.conftest import DOMAIN, Prosody, make_route
 from tests.session.ejabberd import start_ejabberd
 from tests.session.puzzling import PICTURE
+from tests.session.test_stream import Person as Online
 from tests.support.loopback import LoopbackDialer
 from tests.support.roundtrips import CountingProxy
 from tests.support.running import run_clean
@@ -142,21 +142,8 @@ async def read_roster(opened: Opened) -> None:
             return
 
 
-class Person:
-    """An account that is online, and a queue of what it gets."""
-
-    def __init__(self, opened: Opened) -> None:
-        self.jid = opened.jid
-        self.values: asyncio.Queue[Inbound] = asyncio.Queue()
-        self.stream = XmppStream(
-            opened, on_inbound=self.values.put_nowait, random_bytes=os.urandom
-        )
-
-    async def next_of(self, kind: type[Inbound]) -> Inbound:
-        while True:
-            value = await self.values.get()
-            if isinstance(value, kind):
-                return value
+class Person(Online):
+    """An account that is online, and what it gets."""
 
     async def live(self) -> None:
         with suppress(UserError):

@@ -60,11 +60,6 @@ from tests.support.headless import WORDS, Person, eventually, leap, run_leaping
 pytestmark = pytest.mark.network
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "folder" / "vault"
-
-
 async def failure(person: Person) -> tuple[ErrorCode, type[Command] | None]:
     failed = await person.until(Failed)
     return failed.error.code, failed.during
