@@ -209,7 +209,7 @@ class WhoPage:
         if state.front.wanted is not None:
             name = wording.address(state.front.wanted)
             return _("Opening the chat with {name} ...").format(name=name)
-        if state.partner is not None and not state.front.chats:
+        if state.partner is not None:
             words = _("Your practice partner is {name}; the chat opens by itself.")
             return words.format(name=wording.address(state.partner))
         practising = wording.practice_words(state)

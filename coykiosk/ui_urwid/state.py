@@ -222,7 +222,8 @@ def _after_account_event(state: ViewState, event: AccountEvent) -> ViewState:
     on_screen = before.current if is_front and state.page is Page.CHAT else None
     view = after_account_event(before, event, on_screen=on_screen)
     accounts = MappingProxyType({**state.accounts, account: view})
-    state = replace(state, accounts=accounts)
+    partner = None if state.partner in view.chats else state.partner
+    state = replace(state, accounts=accounts, partner=partner)
     match event:
         case AccountOnline():
             return _online(state, event, is_made=is_made)

@@ -158,6 +158,7 @@ class ViewState:
     vault_open: bool = False
     practice_step: PracticeStep | None = None
     partner: Jid | None = None
+    """The practice partner, until the chat with them has opened."""
     tor: TorView = TorView()
     bridges: tuple[str, ...] = ()
     """The lines of the bridges that tor goes through."""

@@ -27,6 +27,7 @@ from coykiosk.contract import (
     MessageReceived,
     NewCircuit,
     OpenChat,
+    PracticeReady,
     Protection,
     PuzzleAsked,
     SendMessage,
@@ -376,6 +377,17 @@ def test_quitting_names_every_account() -> None:
     person.presses("ctrl q")
 
     assert f"{ME}, {OTHER}: Your accounts stay in the vault" in person.sees()
+
+
+def test_practice_partner_is_promised_once() -> None:
+    person = Person(NO_VAULT, ONLINE, PracticeReady(SAM))
+    assert "the chat opens by itself" in person.sees()
+    person.happens(chat())
+    person.presses("f4", "a", "enter")
+
+    person.happens(OTHER_ONLINE)
+
+    assert "the chat opens by itself" not in person.sees()
 
 
 def test_going_over_means_nothing_with_one_account() -> None:
