@@ -184,27 +184,36 @@ async def until(rehearsing: asyncio.Task[None], is_so: Callable[[], object]) -> 
         pytest.fail("the rehearsal has ended")
 
 
+@asynccontextmanager
+async def rehearsal_at(
+    tmp_path: Path, network: type[Network], *, is_up: bool = True
+) -> AsyncIterator[tuple[Side, asyncio.Task[None], int]]:
+    """Rehearse with a real server; yields its port too, for when it is not up."""
+    async with own_server(tmp_path) as server:
+        network.spki = server.pin
+        side = Side(LoopbackTor({ONION: server.port} if is_up else {}))
+        async with running(rehearse(side.desk(), side.serve)) as rehearsing:
+            yield side, rehearsing, server.port
+
+
 @pytest.mark.network
 def test_rehearsal_leads_to_a_chat_with_the_partner_on_one_key(
     tmp_path: Path, network: type[Network]
 ) -> None:
     async def main() -> Side:
-        async with own_server(tmp_path) as server:
-            network.spki = server.pin
-            side = Side(LoopbackTor({ONION: server.port}))
-            async with running(rehearse(side.desk(), side.serve)) as rehearsing:
-                side.submit(CreateAccount(None))
-                await until(rehearsing, lambda: side.of(PracticeReady))
-                await until(rehearsing, lambda: side.of(AccountOnline))
-                leap(10)
-                await until(rehearsing, lambda: side.of(MessageReceived))
-                [ready] = side.of(PracticeReady)
-                me = side.of(AccountOnline)[-1].account
-                side.submit(SendMessage(me, ready.partner, "next"))
-                n_heard = len(side.of(MessageReceived))
-                await until(rehearsing, lambda: len(side.of(MessageReceived)) > n_heard)
-                side.submit(Quit())
-                await rehearsing
+        async with rehearsal_at(tmp_path, network) as (side, rehearsing, _):
+            side.submit(CreateAccount(None))
+            await until(rehearsing, lambda: side.of(PracticeReady))
+            await until(rehearsing, lambda: side.of(AccountOnline))
+            leap(10)
+            await until(rehearsing, lambda: side.of(MessageReceived))
+            [ready] = side.of(PracticeReady)
+            me = side.of(AccountOnline)[-1].account
+            side.submit(SendMessage(me, ready.partner, "next"))
+            n_heard = len(side.of(MessageReceived))
+            await until(rehearsing, lambda: len(side.of(MessageReceived)) > n_heard)
+            side.submit(Quit())
+            await rehearsing
         return side
 
     side = run_leaping(main)
@@ -225,13 +234,10 @@ def test_partner_leaves_the_tor_of_the_person_alone(
     tmp_path: Path, network: type[Network]
 ) -> None:
     async def main() -> Side:
-        async with own_server(tmp_path) as server:
-            network.spki = server.pin
-            side = Side(LoopbackTor({ONION: server.port}))
-            async with running(rehearse(side.desk(), side.serve)) as rehearsing:
-                await until(rehearsing, lambda: side.of(PracticeReady))
-                side.submit(Quit())
-                await rehearsing
+        async with rehearsal_at(tmp_path, network) as (side, rehearsing, _):
+            await until(rehearsing, lambda: side.of(PracticeReady))
+            side.submit(Quit())
+            await rehearsing
         return side
 
     side = run_leaping(main)
@@ -247,18 +253,19 @@ def test_partner_that_could_not_come_is_called_again_once_the_person_is_there(
     """What keeps the partner away is not the person's concern, who has done nothing."""
 
     async def main() -> Side:
-        async with own_server(tmp_path) as server:
-            network.spki = server.pin
-            side = Side(LoopbackTor({}))
-            async with running(rehearse(side.desk(), side.serve)) as rehearsing:
-                await until(rehearsing, lambda: side.tor.ways.asked)
-                side.submit(CreateAccount(None))
-                await until(rehearsing, lambda: side.of(Failed))
-                side.tor.ways.ports[ONION] = server.port
-                side.submit(CreateAccount(None))
-                await until(rehearsing, lambda: side.of(PracticeReady))
-                side.submit(Quit())
-                await rehearsing
+        async with rehearsal_at(tmp_path, network, is_up=False) as (
+            side,
+            rehearsing,
+            port,
+        ):
+            await until(rehearsing, lambda: side.tor.ways.asked)
+            side.submit(CreateAccount(None))
+            await until(rehearsing, lambda: side.of(Failed))
+            side.tor.ways.ports[ONION] = port
+            side.submit(CreateAccount(None))
+            await until(rehearsing, lambda: side.of(PracticeReady))
+            side.submit(Quit())
+            await rehearsing
         return side
 
     side = run_leaping(main)
@@ -272,19 +279,16 @@ def test_partner_comes_back_with_the_person_when_tor_has_ended(
     tmp_path: Path, network: type[Network]
 ) -> None:
     async def main() -> None:
-        async with own_server(tmp_path) as server:
-            network.spki = server.pin
-            side = Side(LoopbackTor({ONION: server.port}))
-            async with running(rehearse(side.desk(), side.serve)) as rehearsing:
-                side.submit(CreateAccount(None))
-                await until(rehearsing, lambda: side.of(PracticeReady))
-                await until(rehearsing, lambda: side.of(AccountOnline))
-                side.tor.die()
-                await until(rehearsing, lambda: side.of(AccountOffline))
-                side.submit(Connect())
-                await until(rehearsing, lambda: len(side.tor.ways.asked) == 4)
-                side.submit(Quit())
-                await rehearsing
+        async with rehearsal_at(tmp_path, network) as (side, rehearsing, _):
+            side.submit(CreateAccount(None))
+            await until(rehearsing, lambda: side.of(PracticeReady))
+            await until(rehearsing, lambda: side.of(AccountOnline))
+            side.tor.die()
+            await until(rehearsing, lambda: side.of(AccountOffline))
+            side.submit(Connect())
+            await until(rehearsing, lambda: len(side.tor.ways.asked) == 4)
+            side.submit(Quit())
+            await rehearsing
 
     run_leaping(main)
 

@@ -38,6 +38,7 @@ from coykiosk.register import (
     WebOnly,
 )
 from coykiosk.register.flow import MAX_ATTEMPTS_PER_VISIT
+from tests.support.chance import repeatable
 
 ONION = "chillingguw3yu2rmrkqsog4554egiry6fmy264l5wblyadds3c2lnyd.onion"
 
@@ -96,7 +97,7 @@ TWO = server("two.example")
 
 
 def enrolment(*servers: Server, seed: int = 1) -> Enrolment:
-    source = random.Random(seed)  # noqa: S311 - the same draws in every run
+    source = repeatable(seed)
     return Enrolment(servers or (ONE, TWO), source.randbytes)
 
 

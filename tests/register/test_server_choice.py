@@ -1,6 +1,5 @@
 """The ways to a server, the age of a record, and whom to try first."""
 
-import random
 from collections import Counter
 from dataclasses import replace
 from datetime import date
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 
 from coykiosk.register.records import Registration, Server, Tier, TlsMode
 from coykiosk.register.servers import order_servers, tier_of
-from tests.support.chance import seeded
+from tests.support.chance import repeatable, seeded
 
 ONION = "chillingguw3yu2rmrkqsog4554egiry6fmy264l5wblyadds3c2lnyd.onion"
 ALL = list(Registration)
@@ -196,7 +195,7 @@ def test_tier_is_never_when_strangers_cannot_register(
 
 
 def ordered(servers: list[Server], seed: int = 0) -> list[str]:
-    source = random.Random(seed)  # noqa: S311 - the same draws in every run
+    source = repeatable(seed)
     return [one.domain for one in order_servers(servers, source.randbytes)]
 
 
@@ -279,7 +278,7 @@ records = st.builds(
 def test_order_has_each_server_once_and_tiers_in_sequence(
     servers: list[Server], seed: int
 ) -> None:
-    source = random.Random(seed)  # noqa: S311 - a reproducible example
+    source = repeatable(seed)
 
     result = order_servers(servers, source.randbytes)
 

@@ -6,7 +6,6 @@ One run is a value of its seed alone. What must be true at its end is said in
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,7 +41,7 @@ from tests.session.talking import (
     texts_in,
 )
 from tests.session.test_stream import JumpingLoop
-from tests.support.chance import seeded
+from tests.support.chance import repeatable, seeded
 from tests.support.headless import make_server
 from tests.support.weather import (
     FAIR,
@@ -171,7 +170,7 @@ class Run:
     """Texts that a server took, and of whose loss it could tell nobody."""
 
     def __post_init__(self) -> None:
-        self.chance = random.Random(self.seed)  # noqa: S311 - to be repeated
+        self.chance = repeatable(self.seed)
         drawn = self.chance.choice([10, 300, 600, 7200])
         self.server = KeepingServer(
             self.context,

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from coykiosk.register.servers import Registration
 from coykiosk.vault.store import VaultStore
@@ -45,8 +45,9 @@ class Way:
     """What the screen says that it is at when nothing comes any more: a pattern."""
 
 
-def _playing(**how: object) -> Part:
-    return played_by(lambda: PureServer(head_from=BAD, **how))  # type: ignore[arg-type]  # the rows below name fields of it
+def _playing(**how: Any) -> Part:
+    """Have a server play that has these fields; it is made anew for each client."""
+    return played_by(lambda: PureServer(head_from=BAD, **how))
 
 
 def _saying(condition: str, kind: str) -> Part:

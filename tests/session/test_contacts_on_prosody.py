@@ -34,7 +34,7 @@ from tests.session.people import (
     sitting,
     unlock,
 )
-from tests.support.headless import WORDS, eventually, run_leaping
+from tests.support.headless import WORDS, Person, eventually, run_leaping
 
 pytestmark = pytest.mark.network
 
@@ -54,16 +54,23 @@ def list_at_server(prosody: Prosody, account: Jid, contact: Jid = LISTED) -> Non
     path.write_text(f'return {{ [false] = {{ ["version"] = 1 }}; {item} }};')
 
 
+async def meet(bob: Person, port: int, path: Path) -> Jid:
+    """Have somebody with a vault talk with him once, and quit; return who they are."""
+    async with sitting(port, path) as (alice, _):
+        account = await create(alice, WORDS)
+        await introduce(alice, bob)
+        known = alice.of(ContactsChanged)[-1].known
+        assert known == (bob.me,)
+    return account
+
+
 def test_who_was_talked_with_is_a_contact_in_the_next_session(
     prosody: Prosody, path: Path
 ) -> None:
     async def main() -> None:
         async with sitting(prosody.direct_port) as (bob, _):
             b = await create(bob)
-            async with sitting(prosody.direct_port, path) as (alice, _):
-                a = await create(alice, WORDS)
-                await introduce(alice, bob)
-                assert alice.of(ContactsChanged)[-1] == ContactsChanged(a, (b,), ())
+            a = await meet(bob, prosody.direct_port, path)
             async with sitting(prosody.direct_port, path) as (alice, _):
                 await unlock(alice)
                 assert alice.of(ContactsChanged)[-1] == ContactsChanged(a, (b,), ())
@@ -146,9 +153,7 @@ def test_contact_who_is_forgotten_offline_is_taken_off_the_list_later(
     async def main() -> None:
         async with sitting(prosody.direct_port) as (bob, _):
             b = await create(bob)
-            async with sitting(prosody.direct_port, path) as (alice, _):
-                a = await create(alice, WORDS)
-                await introduce(alice, bob)
+            a = await meet(bob, prosody.direct_port, path)
             list_at_server(prosody, a, b)
             async with sitting(prosody.direct_port, path) as (alice, tor):
                 tor.ways.is_down = True

@@ -5,7 +5,6 @@ run that fails names its seed.
 """
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from tests.session.talking import (
     have_last_words,
     untold,
 )
+from tests.support.chance import repeatable
 from tests.support.headless import (
     ONION,
     LoopbackTor,
@@ -65,7 +65,7 @@ async def two_talkers(port: int) -> AsyncIterator[tuple[Someone, Someone]]:
 
 
 def run_on_sockets(port: int, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    chance = repeatable(seed)
 
     async def main() -> int:
         async with two_talkers(port) as people:

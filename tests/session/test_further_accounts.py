@@ -3,7 +3,7 @@
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -115,6 +115,10 @@ def test_both_accounts_of_a_vault_come_online(prosody: Prosody, path: Path) -> N
     run_leaping(main)
 
 
+def is_encrypted_as(account: Jid) -> Callable[[ChatChanged], bool]:
+    return lambda e: e.account == account and e.phase is ChatPhase.ENCRYPTED
+
+
 def test_what_is_said_as_one_account_is_of_that_account(prosody: Prosody) -> None:
     """The same contact talks with both, and cannot tell that they are one person."""
 
@@ -131,12 +135,7 @@ def test_what_is_said_as_one_account_is_of_that_account(prosody: Prosody) -> Non
                 asked = await bob.until(ContactAsked)
                 assert asked.contact == account
                 bob.submit(OpenChat(b, account))
-                await alice.until(
-                    ChatChanged,
-                    lambda e, me=account: (  # type: ignore[misc]  # a default binds it
-                        e.account == me and e.phase is ChatPhase.ENCRYPTED
-                    ),
-                )
+                await alice.until(ChatChanged, is_encrypted_as(account))
             alice.submit(SendMessage(mine, b, "as one"))
             alice.submit(SendMessage(other, b, "as the other"))
             await eventually(lambda: len(bob.of(MessageReceived)) == 2)

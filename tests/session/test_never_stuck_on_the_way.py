@@ -3,6 +3,8 @@
 import asyncio
 import os
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,17 @@ def let_the_good_one_in(someone: Newcomer, prosody: Prosody) -> None:
     someone.tor.ways.ports[ONION] = prosody.direct_port
 
 
+@asynccontextmanager
+async def waiting(name: str, bad: Certificate, path: Path) -> AsyncIterator[Newcomer]:
+    """Seat somebody who has pressed Enter, and waits."""
+    part, words = WAITS[name]
+    identity = None if name == "reaching" else bad  # without one there is no TLS
+    async with before(part, identity, path) as someone:
+        someone.presses("enter")
+        await someone.until_it_reads(words)
+        yield someone
+
+
 # --- stopped by the person --------------------------------------------------------------
 
 
@@ -87,13 +100,8 @@ def let_the_good_one_in(someone: Newcomer, prosody: Prosody) -> None:
 def test_esc_leads_back_from_every_wait(
     name: str, bad: Certificate, prosody: Prosody, path: Path
 ) -> None:
-    part, words = WAITS[name]
-    identity = None if name == "reaching" else bad  # without one there is no TLS
-
     async def main() -> None:
-        async with before(part, identity, path) as someone:
-            someone.presses("enter")
-            await someone.until_it_reads(words)
+        async with waiting(name, bad, path) as someone:
             someone.presses("esc")
             seen = await someone.until_at(Page.START)
             assert all(word in seen for word in WORDS.split())
@@ -154,13 +162,8 @@ def test_esc_leads_back_while_the_vault_is_sealed(prosody: Prosody, path: Path) 
 def test_tor_that_ends_in_the_middle_is_started_again_by_the_key_that_is_named(
     name: str, bad: Certificate, prosody: Prosody, path: Path
 ) -> None:
-    part, words = WAITS[name]
-    identity = None if name == "reaching" else bad  # without one there is no TLS
-
     async def main() -> None:
-        async with before(part, identity, path) as someone:
-            someone.presses("enter")
-            await someone.until_it_reads(words)
+        async with waiting(name, bad, path) as someone:
             someone.loses_tor()
             await someone.until("Tor has stopped", "needs your attention")
             let_the_good_one_in(someone, prosody)

@@ -36,6 +36,7 @@ from tests.session.own_server import OwnServer, own_server
 from tests.session.people import STILL_S, accept
 from tests.session.puzzling import PICTURE
 from tests.session.talking import TURNS, UNSETTLED, Talker, Turns
+from tests.support.chance import repeatable
 from tests.support.cutting_proxy import Cut, CuttingProxy
 from tests.support.headless import (
     ONION,
@@ -171,7 +172,7 @@ def test_every_text_arrives_once_however_the_network_is_cut(
 
 
 def chat_while_it_is_cut(place: Place, seed: int, *, lingers: bool) -> None:
-    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    chance = repeatable(seed)
 
     async def main() -> int:
         async with two(place) as people, asyncio.TaskGroup() as group:
@@ -208,7 +209,7 @@ def test_every_text_arrives_once_through_ejabberd_too(
     COMPAT(ejabberd 23.01): what comes while a session is handed from one stream to the
     next may overtake what came before it, and OTR refuses to read that.
     """
-    chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
+    chance = repeatable(seed)
 
     async def main() -> int:
         async with two(ejabberd) as people, asyncio.TaskGroup() as group:

