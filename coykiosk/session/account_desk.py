@@ -16,7 +16,6 @@ from coykiosk.contract import (
     BurnAccount,
     ChangePassword,
     ForgetAccount,
-    ForgetContact,
     Jid,
     NewCircuit,
     UnblockContact,
@@ -37,7 +36,6 @@ AccountCommand = (
     AskCircuit
     | BlockContact
     | UnblockContact
-    | ForgetContact
     | NewCircuit
     | ChangePassword
     | ForgetAccount
@@ -105,8 +103,14 @@ class AccountDesk:
         if account is None or account.jid in self._leaving:
             return _nothing
         match command:
-            case BlockContact() | UnblockContact() | ForgetContact():
-                return self._on_contact(account, command)
+            case BlockContact(contact=contact) | UnblockContact(contact=contact):
+                if contact.bare == account.jid:
+                    raise UserError(ErrorCode.ADDRESS_BAD)
+                is_block = isinstance(command, BlockContact)
+                upkeep = account.upkeep
+                return partial(
+                    upkeep.block if is_block else upkeep.unblock, contact.bare
+                )
             case AskCircuit():
                 return account.tell_circuit
             case NewCircuit():
@@ -117,25 +121,6 @@ class AccountDesk:
                 self._leaving.add(account.jid)
                 is_burnt = isinstance(command, BurnAccount)
                 return partial(self._leave, account, is_burnt=is_burnt)
-            case _ as unreachable:
-                assert_never(unreachable)
-
-    def _on_contact(
-        self,
-        account: AccountSession,
-        command: BlockContact | UnblockContact | ForgetContact,
-    ) -> Work:
-        upkeep, chats = account.upkeep, account.chats
-        contact = command.contact.bare
-        if contact == command.account.bare:
-            raise UserError(ErrorCode.ADDRESS_BAD)
-        match command:
-            case BlockContact():
-                return partial(upkeep.block, contact)
-            case UnblockContact():
-                return partial(upkeep.unblock, contact)
-            case ForgetContact():
-                return partial(_at_once, partial(chats.forget, contact))
             case _ as unreachable:
                 assert_never(unreachable)
 
@@ -181,11 +166,6 @@ class AccountDesk:
         )
         for other in self._accounts.values():
             other.tell_again()
-
-
-async def _at_once(work: Callable[[], None]) -> None:
-    """Do what does not wait."""
-    work()
 
 
 async def _nothing() -> None:

@@ -138,11 +138,12 @@ class Kiosk:
                 self._on_tor(command)
             case OpenChat() | AcceptContact() | RefuseContact():
                 self._on_contact(command)
+            case ForgetContact(account=account, contact=contact):
+                self._acting(account).chats.forget(contact)
             case (
                 AskCircuit()
                 | BlockContact()
                 | UnblockContact()
-                | ForgetContact()
                 | NewCircuit()
                 | ChangePassword()
                 | ForgetAccount()
